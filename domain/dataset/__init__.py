@@ -1,0 +1,1 @@
+"""Datasets: named, bitemporal, append-only; each write makes a version."""

@@ -1,0 +1,1 @@
+"""Contracts are the law, gates the police: pure validators that judge measurements."""

@@ -1,0 +1,1 @@
+"""Model definitions: versioned packages of model code, one stream a name."""

@@ -1,0 +1,31 @@
+"""What a definition package says of itself, read from its `definition.toml` without running any of its code."""
+
+import msgspec
+
+from domain.categories import Category
+from domain.guardrails.contracts import Contract
+from domain.shared.ids import Name, Sha256
+
+
+class InputRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A dataset that the code expects, under the name that the code uses for it."""
+
+    role: Name
+    columns: tuple[str, ...]
+    description: str = ""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The checked content of a `definition.toml` and the pin of the package it came in."""
+
+    name: Name
+    version: str
+    category: Category
+    description: str
+    package_sha256: Sha256
+    package_bytes: int
+    entry_points: dict[str, str]
+    """model, features, trainer, evaluator, predictor, monitor: each `module.path:Name`."""
+    inputs: tuple[InputRole, ...]
+    contracts: tuple[Contract, ...]
+    requirements: tuple[str, ...]

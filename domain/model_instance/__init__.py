@@ -1,0 +1,1 @@
+"""Model instances: one definition version with datasets, parameters and schedules."""

@@ -1,0 +1,1 @@
+"""Model versions: immutable results of training runs, moved between stages."""

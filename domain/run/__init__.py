@@ -1,0 +1,1 @@
+"""Runs of an instance: training, inference and monitoring; each ends once."""

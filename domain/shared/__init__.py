@@ -1,0 +1,1 @@
+"""What every aggregate shares: identity, references, errors and the envelope of an activity."""
