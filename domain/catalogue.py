@@ -49,7 +49,9 @@ EVENT_CLASSES: tuple[type[Event], ...] = (
 )
 
 EVENTS: dict[str, type[Event]] = {
-    f"{action}:{cls.SCHEMA_VERSION}": cls for cls in EVENT_CLASSES for action in cls.ACTIONS
+    f"{action}:{cls.SCHEMA_VERSION}": cls
+    for cls in EVENT_CLASSES
+    for action in cls.ACTIONS
 }
 """Topic (`training_run.completed:1`) → class, for every form that this code writes."""
 
@@ -57,6 +59,7 @@ COMMANDS: dict[str, type[Command]] = {
     cls.TYPE: cls
     for cls in (
         definition_commands.SubmitDefinition,
+        definition_commands.EvaluateDefinition,
         definition_commands.RecordEvaluation,
         definition_commands.PublishDefinition,
         definition_commands.DeprecateDefinition,

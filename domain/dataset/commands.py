@@ -36,7 +36,9 @@ class RegisterDatasetVersion(Command, frozen=True, kw_only=True):
 
     TYPE: ClassVar = "register_dataset_version"
     dataset: Name
-    files: Annotated[tuple[LocatedFile, ...], msgspec.Meta(min_length=1, max_length=1000)]
+    files: Annotated[
+        tuple[LocatedFile, ...], msgspec.Meta(min_length=1, max_length=1000)
+    ]
     parent: Number | None = None
     knowledge_first: Instant
     knowledge_last: Instant

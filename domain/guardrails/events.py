@@ -23,7 +23,14 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
 class GateReport(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict of a gate: each contract that was judged, and the issues."""
 
-    gate: Literal["definition_submit", "instance_create", "instance_update", "run_submit", "run_complete", "version_promote"]
+    gate: Literal[
+        "definition_submit",
+        "instance_create",
+        "instance_update",
+        "run_submit",
+        "run_complete",
+        "version_promote",
+    ]
     target: str
     """What was judged, such as `training_run:0192…` or `model_version:spx-alpha@3`."""
     ok: bool

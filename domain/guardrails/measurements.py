@@ -3,7 +3,9 @@
 import msgspec
 
 
-class Measurement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Measurement(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
     """One contract's figures on one frame: what was observed, how many rows broke the limit, the first 20 keys."""
 
     contract: str
@@ -16,7 +18,9 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The first 20 offending keys, as `date/entity`."""
 
 
-class Measurements(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Measurements(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
     """All measurements of one output."""
 
     rows: int

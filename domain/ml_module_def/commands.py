@@ -14,6 +14,14 @@ class SubmitDefinition(Command, frozen=True, kw_only=True):
     package_sha256: Sha256
 
 
+class EvaluateDefinition(Command, frozen=True, kw_only=True):
+    """Evaluate a failed definition version again, with the same bytes."""
+
+    TYPE: ClassVar = "evaluate_definition"
+    name: Name
+    version: str
+
+
 class RecordEvaluation(Command, frozen=True, kw_only=True):
     """The evaluation process is done: its verdict."""
 
@@ -27,6 +35,7 @@ class RecordEvaluation(Command, frozen=True, kw_only=True):
     checks: tuple[Check, ...]
     report_sha256: Sha256 | None = None
     hyper_parameter_schema: dict[str, Any] = {}
+    output_columns: dict[str, str] = {}
 
 
 class PublishDefinition(Command, frozen=True, kw_only=True):

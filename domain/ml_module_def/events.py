@@ -44,6 +44,8 @@ class DefinitionEvaluated(Event, frozen=True, kw_only=True):
     """The full output of the checks, an artifact; None if the evaluation did not get that far."""
     hyper_parameter_schema: dict[str, Any]
     """JSON Schema of the model's hyper-parameters, taken from its pydantic model; {} when failed."""
+    output_columns: dict[str, str]
+    """The predictor's output columns: name to type; {} when failed."""
 
     def resource(self) -> tuple[str, str]:
         return "ml_module_def", f"{self.name}@{self.version}"

@@ -50,7 +50,9 @@ class CreateInstance(Command, frozen=True, kw_only=True):
             definition=DefinitionRef.parse(self.definition),
             description=self.description,
             training_datasets=self.training_datasets,
-            inference_datasets=self.training_datasets if self.inference_datasets is None else self.inference_datasets,
+            inference_datasets=self.training_datasets
+            if self.inference_datasets is None
+            else self.inference_datasets,
             outcome_dataset=self.outcome_dataset,
             config=self.config,
             schedules=self.schedules,

@@ -11,7 +11,9 @@ from domain.shared.text import NonNegative, Positive, Tag, Text
 RunKind = Literal["training", "inference", "monitoring"]
 
 
-class DatasetBinding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DatasetBinding(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
     """A dataset in the role that the definition's code knows it by, optionally pinned to one version."""
 
     dataset: Name
@@ -29,7 +31,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     horizon: NonNegative = 1
     train_window: Positive | None = None
     calendar: str | None = None
-    decision_time: Annotated[str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9] [A-Za-z0-9_+/-]+$")] | None = None
+    decision_time: (
+        Annotated[
+            str,
+            msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9] [A-Za-z0-9_+/-]+$"),
+        ]
+        | None
+    ) = None
     """HH:MM and an IANA zone, such as `16:30 America/New_York`; default: the session's close."""
     history: Literal["vintage", "restated"] = "vintage"
     max_age: Positive | None = None
@@ -54,7 +62,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     memory_mib: Annotated[int, msgspec.Meta(ge=64, le=1_048_576)] = 4096
 
 
-class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PromotionPolicy(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
     """Manual, or automatic when a metric of the new version reaches a threshold and the gate passes."""
 
     mode: Literal["manual", "automatic"] = "manual"
@@ -62,7 +72,9 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     at_least: float | None = None
 
 
-class Specification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Specification(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
     """Everything of an instance that an update may change."""
 
     definition: DefinitionRef

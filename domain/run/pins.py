@@ -8,10 +8,14 @@ import msgspec
 from domain.shared.ids import Name, Sha256
 from domain.shared.references import DefinitionRef
 
-MetricName = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}$")]
+MetricName = Annotated[
+    str, msgspec.Meta(pattern="^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}$")
+]
 
 
-class PinnedInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PinnedInput(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
     """One dataset version that the run may read, in its role."""
 
     dataset: Name
@@ -66,7 +70,9 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     format: str
 
 
-class MetricPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MetricPoint(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
     """One value of a metric at a step."""
 
     name: MetricName

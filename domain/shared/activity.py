@@ -39,7 +39,11 @@ class StreamKey(msgspec.Struct, frozen=True, order=True):
 
     def id(self, tenant: str) -> UUID:
         """UUIDv5 of (tenant, resource type, name); a run's stream is the run's own id."""
-        return UUID(self.name) if self.resource_type == "run" else stream_id(tenant, self.resource_type, self.name)
+        return (
+            UUID(self.name)
+            if self.resource_type == "run"
+            else stream_id(tenant, self.resource_type, self.name)
+        )
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):

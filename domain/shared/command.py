@@ -15,7 +15,9 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The worker's side of a run: over HTTP with the run's token, never over Kafka."""
 
 
-class CommandMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CommandMessage(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
     """A command in its envelope, as `POST /commands` and Kafka carry it."""
 
     command_id: str

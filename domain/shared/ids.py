@@ -14,7 +14,10 @@ Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 """A SHA-256 in lower-case hexadecimal."""
 
 RunId = Annotated[
-    str, msgspec.Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
+    str,
+    msgspec.Meta(
+        pattern="^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+    ),
 ]
 """A run's id: a UUIDv7 in lower case."""
 
@@ -41,5 +44,7 @@ def policy_command_id(policy: str, cause: UUID) -> UUID:
 
 def uuid7(unix_ms: int, random_bits: int) -> UUID:
     """A UUIDv7 (RFC 9562, 5.7) from a time in ms since 1970 and 74 random bits."""
-    high = (unix_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (random_bits >> 62 & 0xFFF) << 64
+    high = (
+        (unix_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (random_bits >> 62 & 0xFFF) << 64
+    )
     return UUID(int=high | 0b10 << 62 | random_bits & (1 << 62) - 1)

@@ -1,0 +1,191 @@
+"""Decisions about a definition, all versions of one name.
+
+Each version:  submitted ──passed──> passed ──> published ──> deprecated
+                   ^  └─failed──> failed ─┐        (passed may be deprecated too)
+                   └──other bytes, or again┘
+"""
+
+from typing import Any, Literal, assert_never, cast
+
+import msgspec
+
+from domain.ml_module_def.commands import RecordEvaluation
+from domain.ml_module_def.errors import (
+    DefinitionNotEvaluated,
+    DefinitionNotPassed,
+    DefinitionNotPublished,
+    DefinitionUnknown,
+    DefinitionVersionDeprecated,
+    DefinitionVersionExists,
+)
+from domain.ml_module_def.events import (
+    DefinitionDeprecated,
+    DefinitionEvaluated,
+    DefinitionPublished,
+    DefinitionSubmitted,
+)
+from domain.ml_module_def.manifest import Manifest
+from domain.shared.activity import Event, StreamKey
+
+DefinitionEvent = (
+    DefinitionSubmitted
+    | DefinitionEvaluated
+    | DefinitionPublished
+    | DefinitionDeprecated
+)
+
+
+class DefinitionVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One version as decisions need it."""
+
+    manifest: Manifest
+    submitter: str
+    state: Literal["submitted", "passed", "failed"] = "submitted"
+    published: bool = False
+    deprecated: bool = False
+    hyper_parameter_schema: dict[str, Any] = {}
+    output_columns: dict[str, str] = {}
+
+
+class State(msgspec.Struct, frozen=True):
+    """All versions of a definition by version text."""
+
+    versions: dict[str, DefinitionVersion] = {}
+
+    def version(self, name: str, version: str) -> DefinitionVersion:
+        """One version; raises DefinitionUnknown."""
+        found = self.versions.get(version)
+        if found is None:
+            raise DefinitionUnknown(f"there is no definition {name}@{version}")
+        return found
+
+
+INITIAL = State()
+
+
+def stream(name: str) -> StreamKey:
+    """The stream of a definition name."""
+    return StreamKey("ml_module_def", name)
+
+
+def submit(state: State, manifest: Manifest, submitter: str) -> tuple[Event, ...]:
+    """Hand in a package. The same bytes again change nothing; other bytes only after a failure."""
+    known = state.versions.get(manifest.version)
+    if known is None:
+        return (DefinitionSubmitted(manifest=manifest, submitter=submitter),)
+    if known.manifest.package_sha256 == manifest.package_sha256:
+        return ()
+    if known.state != "failed":
+        raise DefinitionVersionExists(
+            f"{manifest.name}@{manifest.version} was submitted with other bytes and is {known.state}",
+            package_sha256=known.manifest.package_sha256,
+        )
+    return (DefinitionSubmitted(manifest=manifest, submitter=submitter),)
+
+
+def evaluate(state: State, name: str, version: str, sender: str) -> tuple[Event, ...]:
+    """Have a failed version evaluated again; one that is under way or passed needs nothing."""
+    known = state.version(name, version)
+    return (
+        (DefinitionSubmitted(manifest=known.manifest, submitter=sender),)
+        if known.state == "failed"
+        else ()
+    )
+
+
+def record_evaluation(state: State, command: RecordEvaluation) -> tuple[Event, ...]:
+    """Record a verdict on the bytes that are waiting for one; a late or repeated verdict changes nothing."""
+    known = state.version(command.name, command.version)
+    if (
+        known.state != "submitted"
+        or known.manifest.package_sha256 != command.package_sha256
+    ):
+        return ()
+    return (
+        DefinitionEvaluated(
+            name=command.name,
+            version=command.version,
+            package_sha256=command.package_sha256,
+            verdict=command.verdict,
+            sandbox_level=command.sandbox_level,
+            checks=command.checks,
+            report_sha256=command.report_sha256,
+            hyper_parameter_schema=command.hyper_parameter_schema,
+            output_columns=command.output_columns,
+        ),
+    )
+
+
+def publish(state: State, name: str, version: str) -> tuple[Event, ...]:
+    """Share a version that passed; published already: nothing."""
+    known = _passed(state, name, version)
+    if known.deprecated:
+        raise DefinitionVersionDeprecated(f"{name}@{version} is deprecated")
+    return () if known.published else (DefinitionPublished(name=name, version=version),)
+
+
+def deprecate(state: State, name: str, version: str) -> tuple[Event, ...]:
+    """Stop new use of a version that passed; deprecated already: nothing."""
+    known = _passed(state, name, version)
+    return (
+        () if known.deprecated else (DefinitionDeprecated(name=name, version=version),)
+    )
+
+
+def usable(
+    state: State, name: str, version: str, *, principal: str, space: str
+) -> DefinitionVersion:
+    """The version, if an instance of `principal` in `space` may take it now; raises the rule that forbids it."""
+    known = _passed(state, name, version)
+    if known.deprecated:
+        raise DefinitionVersionDeprecated(f"{name}@{version} is deprecated")
+    if not known.published and (space != "staging" or known.submitter != principal):
+        raise DefinitionNotPublished(
+            f"{name}@{version} is not published", submitter=known.submitter
+        )
+    return known
+
+
+def _passed(state: State, name: str, version: str) -> DefinitionVersion:
+    known = state.version(name, version)
+    if known.state == "submitted":
+        raise DefinitionNotEvaluated(f"{name}@{version} is still being evaluated")
+    if known.state == "failed":
+        raise DefinitionNotPassed(f"{name}@{version} failed its evaluation")
+    return known
+
+
+def evolve(state: State, event: Event) -> State:
+    """Fold one event; total and never raising."""
+    one = cast("DefinitionEvent", event)
+    match one:
+        case DefinitionSubmitted(manifest=manifest):
+            return _with(
+                state,
+                manifest.version,
+                DefinitionVersion(manifest=manifest, submitter=one.submitter),
+            )
+        case DefinitionEvaluated():
+            return _change(
+                state,
+                one.version,
+                state="passed" if one.verdict == "passed" else "failed",
+                hyper_parameter_schema=one.hyper_parameter_schema,
+                output_columns=one.output_columns,
+            )
+        case DefinitionPublished():
+            return _change(state, one.version, published=True)
+        case DefinitionDeprecated():
+            return _change(state, one.version, deprecated=True)
+        case _:
+            assert_never(one)
+
+
+def _with(state: State, version: str, new: DefinitionVersion) -> State:
+    return State({**state.versions, version: new})
+
+
+def _change(state: State, version: str, **changes: Any) -> State:
+    return _with(
+        state, version, msgspec.structs.replace(state.versions[version], **changes)
+    )

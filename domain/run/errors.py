@@ -1,0 +1,77 @@
+"""What a run refuses."""
+
+from domain.shared.errors import Kind, RuleBroken
+
+
+class RunUnknown(RuleBroken):
+    """There is no such run."""
+
+    kind = Kind.NOT_FOUND
+    remedy = "List what there is: GET /api/v1/runs?instance=<name>."
+
+
+class RunExists(RuleBroken):
+    """A run has this id already."""
+
+    kind = Kind.STATE
+    remedy = "Leave run_id out, or take a new UUIDv7."
+
+
+class RunAlreadyFinished(RuleBroken):
+    """A finished run never changes."""
+
+    kind = Kind.STATE
+    remedy = "Submit a new run; `retry_of` may name this one."
+
+
+class RunAlreadyClaimed(RuleBroken):
+    """Another worker started this run first."""
+
+    kind = Kind.STATE
+    remedy = "Take another pending run."
+
+
+class RunNotStarted(RuleBroken):
+    """Only a running run can report metrics or complete."""
+
+    kind = Kind.STATE
+    remedy = "Start the run first."
+
+
+class RunOutputMissing(RuleBroken):
+    """A training hands over a model file and an inference its rows; this result has none."""
+
+    remedy = "Store the output as a blob and name its SHA-256 in `artifact` or `output_sha256`."
+
+
+class RunOutputUnexpected(RuleBroken):
+    """This kind of run does not make that kind of output."""
+
+    remedy = "Only trainings hand over an artifact, and only inferences rows."
+
+
+class RunDecisionsInvalid(RuleBroken):
+    """The range of decision dates cannot be used."""
+
+    remedy = "Give `first` and `last` together, first not after last, for an inference run only."
+
+
+class RunInputsInvalid(RuleBroken):
+    """Inputs are declared by external trainings only; other runs pin what their instance binds."""
+
+    remedy = "Leave `inputs` out, or submit the run with executor `external`."
+
+
+class RunExecutorInvalid(RuleBroken):
+    """Only trainings can be done elsewhere."""
+
+    remedy = "Leave `executor` out."
+
+
+class RunTokenInvalid(RuleBroken):
+    """The worker's side of a run needs the token that the run was claimed with."""
+
+    kind = Kind.FORBIDDEN
+    remedy = (
+        "Send the token that starting the run returned, as `Authorization: Bearer …`."
+    )
