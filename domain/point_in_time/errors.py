@@ -1,0 +1,83 @@
+"""The rules of point in time, one error each. Codes are `pit.*`."""
+
+from domain.shared.errors import Kind, RuleBroken
+
+
+class PitNaiveTimestamp(RuleBroken):
+    """A time without an offset, or a bare date without a calendar, names no moment (R4)."""
+
+    kind = Kind.MALFORMED
+    remedy = (
+        "Give times with an offset, such as 2024-03-08T21:05:00Z; a bare date only where there is a calendar."
+    )
+
+
+class PitBackdatedWrite(RuleBroken):
+    """A row claims to have been known before the newest knowledge that the dataset already holds (R5)."""
+
+    remedy = "Mark the version `backfill` if it is history being loaded; else give the time at which it became known."
+
+
+class PitKnowledgeInFuture(RuleBroken):
+    """A row claims to become known more than five minutes after it was written."""
+
+    remedy = "Write the row once it is known; one such row would raise the high-water mark for ever."
+
+
+class PitKnowledgeBeforeDate(RuleBroken):
+    """A row was known before its date began, in a dataset that holds no forecasts (R8)."""
+
+    remedy = (
+        "Declare the dataset `forward_looking` or with enough `early_days`, or correct the knowledge_date."
+    )
+
+
+class PitModelFromFuture(RuleBroken):
+    """The model saw data later than the decision that it is asked for (R6)."""
+
+    remedy = "Use a model version with an earlier `trained_as_of`, or predict later sessions; backfill --refit retrains."
+
+
+class PitTrainAfterPredict(RuleBroken):
+    """A prediction used for training or evaluation was made by a model that had already seen its date (L5)."""
+
+    remedy = "Train on out-of-sample predictions only: `trained_as_of` of each row is at or before its decision time."
+
+
+class PitInputNotDeclared(RuleBroken):
+    """The run reads a dataset that was not pinned when it was submitted (R12)."""
+
+    kind = Kind.FORBIDDEN
+    remedy = "Add the dataset to the instance's inputs and submit a new run."
+
+
+class PitReadAfterAsOf(RuleBroken):
+    """The run reads later than the moment it was given (R12)."""
+
+    kind = Kind.FORBIDDEN
+    remedy = "Read at the run's `as_of` or earlier; submit a run with a later `as_of` for more."
+
+
+class PitLookahead(RuleBroken):
+    """A feature or prediction changes when rows known only later are removed or disturbed."""
+
+    remedy = "Use only rows known at the decision: no centred windows, full-sample statistics, smoothing or back-filling."
+
+
+class PitSurvivorship(RuleBroken):
+    """The universe of every past date equals today's: those that left are missing (a warning)."""
+
+    remedy = "Load the entities that were delisted with their tombstones, or tag the dataset `survivorship`."
+
+
+class PitDecisionTimeMalformed(RuleBroken):
+    """A decision time is HH:MM and an IANA zone."""
+
+    kind = Kind.MALFORMED
+    remedy = "Write it such as `16:30 America/New_York`."
+
+
+class PitRestatedHistory(RuleBroken):
+    """Restated history is refused in the space `official` unless the definition is proved to be scale-free (L3)."""
+
+    remedy = "Use `history: vintage`, or declare the definition scale_free and let the check prove it."
