@@ -79,6 +79,7 @@ class PurgeDatasetVersion(Command, frozen=True, kw_only=True):
     """Delete the bytes that a version added; refused while production needs them, unless forced. Needs a reason."""
 
     TYPE: ClassVar = "purge_dataset_version"
+    NEEDS_REASON: ClassVar = True
     dataset: Name
     number: Number
     force: bool = False

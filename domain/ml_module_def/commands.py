@@ -50,5 +50,6 @@ class DeprecateDefinition(Command, frozen=True, kw_only=True):
     """Stop new use of a definition version. Needs a reason."""
 
     TYPE: ClassVar = "deprecate_definition"
+    NEEDS_REASON: ClassVar = True
     name: Name
     version: str

@@ -185,7 +185,7 @@ def _with(state: State, version: str, new: DefinitionVersion) -> State:
     return State({**state.versions, version: new})
 
 
-def _change(state: State, version: str, **changes: Any) -> State:
+def _change(state: State, version: str, /, **changes: Any) -> State:
     return _with(
         state, version, msgspec.structs.replace(state.versions[version], **changes)
     )

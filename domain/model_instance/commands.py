@@ -87,6 +87,7 @@ class ArchiveInstance(Command, frozen=True, kw_only=True):
     """Close an instance for good: pending runs are cancelled, the active version retires. Needs a reason."""
 
     TYPE: ClassVar = "archive_instance"
+    NEEDS_REASON: ClassVar = True
     name: Name
 
 

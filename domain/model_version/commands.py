@@ -16,6 +16,7 @@ class StageVersion(Command, frozen=True, kw_only=True):
     """none → staging, if the gate passes. Needs a reason."""
 
     TYPE: ClassVar = "stage_version"
+    NEEDS_REASON: ClassVar = True
     instance: Name
     number: Number
 
@@ -24,6 +25,7 @@ class PromoteVersion(Command, frozen=True, kw_only=True):
     """staging → production, if the gate passes; the former production version is archived. Needs a reason."""
 
     TYPE: ClassVar = "promote_version"
+    NEEDS_REASON: ClassVar = True
     instance: Name
     number: Number
 
@@ -32,6 +34,7 @@ class RollbackVersion(Command, frozen=True, kw_only=True):
     """archived → production. Default: the former production version. Needs a reason."""
 
     TYPE: ClassVar = "rollback_version"
+    NEEDS_REASON: ClassVar = True
     instance: Name
     number: Number | None = None
 
@@ -40,6 +43,7 @@ class ArchiveVersion(Command, frozen=True, kw_only=True):
     """Any stage → archived; on the production version this retires it. Needs a reason."""
 
     TYPE: ClassVar = "archive_version"
+    NEEDS_REASON: ClassVar = True
     instance: Name
     number: Number
 
@@ -58,6 +62,7 @@ class PurgeVersionArtifact(Command, frozen=True, kw_only=True):
     """Delete the artifact's bytes (licence, law, space); refused for a production version unless forced. Needs a reason."""
 
     TYPE: ClassVar = "purge_version_artifact"
+    NEEDS_REASON: ClassVar = True
     instance: Name
     number: Number
     force: bool = False

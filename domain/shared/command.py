@@ -13,6 +13,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Sent by the service itself (executor, evaluation, policies), refused from outside."""
     WORKER: ClassVar[bool] = False
     """The worker's side of a run: over HTTP with the run's token, never over Kafka."""
+    NEEDS_REASON: ClassVar[bool] = False
+    """Changes what runs in production or ends something for good: refused without a reason."""
 
 
 class CommandMessage(

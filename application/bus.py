@@ -1,0 +1,160 @@
+"""The command bus: envelope, idempotency, bounded retry on conflict, dispatch."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from application.context import Context, Services
+from application.ports import Outcome
+from domain.guardrails.errors import GuardrailBlocked
+from domain.guardrails.events import GateReport, GuardrailEvaluated
+from domain.shared.activity import Actor, Envelope, StreamKey
+from domain.shared.command import Command
+from domain.shared.errors import (
+    CommandIdReused,
+    CommandMalformed,
+    CommandUnknown,
+    Kind,
+    ReasonMissing,
+    ReferenceMalformed,
+    RuleBroken,
+    StreamConflict,
+)
+
+Handler = Callable[[Any, Context], Outcome]
+"""One command's use case; the table in `application.handlers` pairs each with its command class."""
+
+_ATTEMPTS = 16
+_REASON_LENGTH_MAX = 2000
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Sender(msgspec.Struct, frozen=True, kw_only=True):
+    """Who sends a command, and what travels with it."""
+
+    tenant: str
+    actor: Actor
+    command_id: UUID | None = None
+    """Default: a fresh one; a client that may repeat names its own."""
+    reason: str | None = None
+    correlation_id: UUID | None = None
+    causation_id: UUID | None = None
+    expected_versions: dict[str, int] = {}
+    """`type:id` of a resource → stream version that must be current."""
+
+
+class Bus:
+    """Takes commands from every way in. One command id has one effect and one outcome."""
+
+    def __init__(self, services: Services, handlers: Mapping[type[Command], Handler]) -> None:
+        self._services = services
+        self._handlers = handlers
+
+    def send(self, command: Command, sender: Sender, *, dry_run: bool = False) -> Outcome:
+        """Decide and record a command, or return what became of it before.
+
+        Raises the RuleBroken that refused it (again, if it was refused before); LogBusy and StreamConflict are not
+        outcomes: the same command may be sent again.
+        """
+        envelope = self._envelope(command, sender)
+        first = None if dry_run else self._services.log.outcome(envelope.tenant, envelope.command_id)
+        if first is not None:
+            return self._again(first, envelope)
+        handler = self._handlers.get(type(command))
+        if handler is None:
+            raise CommandUnknown(f"nothing handles {command.TYPE!r}")
+        try:
+            context = Context(
+                services=self._services,
+                envelope=envelope,
+                expected=_expected(sender.expected_versions),
+                dry_run=dry_run,
+            )
+            _check_reason(command, sender.reason)
+            return self._settled(_retried(handler, command, context), envelope)
+        except RuleBroken as broken:
+            if dry_run or not _is_outcome(broken):
+                raise
+            kept = self._services.log.refuse(envelope, broken.code, broken.detail, broken.facts)
+            if kept.kind != "refused":
+                return self._again(kept, envelope)
+            raise
+
+    def _envelope(self, command: Command, sender: Sender) -> Envelope:
+        command_id = sender.command_id or self._services.ids.command_id()
+        body = _encode([command.TYPE, command, sender.reason, sender.expected_versions])
+        return Envelope(
+            tenant=sender.tenant,
+            actor=sender.actor,
+            command_id=command_id,
+            body_hash=hashlib.sha256(body).digest(),
+            correlation_id=sender.correlation_id or command_id,
+            causation_id=sender.causation_id,
+            reason=sender.reason,
+        )
+
+    def _again(self, first: Outcome, envelope: Envelope) -> Outcome:
+        if first.body_hash != envelope.body_hash:
+            raise CommandIdReused(f"the command id {envelope.command_id} was used with another body")
+        if first.kind == "refused":
+            code = first.code or ""
+            raise RuleBroken.catalogue.get(code, RuleBroken)(first.detail or code, **first.facts)
+        return self._settled(msgspec.structs.replace(first, repeated=True), envelope)
+
+    def _settled(self, outcome: Outcome, envelope: Envelope) -> Outcome:
+        """A command whose last event is a blocking gate was refused by it: the report is an event, the answer a no."""
+        if outcome.kind == "accepted":
+            (last,) = self._services.log.read(outcome.position - 1, 1)
+            if isinstance(last.event, GuardrailEvaluated) and last.event.report.enforced_as == "blocked":
+                raise blocked(last.event.report)
+        return outcome
+
+
+def blocked(report: GateReport) -> GuardrailBlocked:
+    """The refusal of a gate, its report inside."""
+    reasons = "; ".join(issue.message for issue in report.issues if issue.severity == "error")
+    return GuardrailBlocked(f"{report.target}: {reasons}", report=msgspec.to_builtins(report))
+
+
+def _retried(handler: Handler, command: Command, context: Context) -> Outcome:
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return handler(command, context)
+        except StreamConflict:
+            continue
+    return handler(command, context)
+
+
+def _is_outcome(broken: RuleBroken) -> bool:
+    transient = broken.kind is Kind.UNAVAILABLE or isinstance(broken, StreamConflict | CommandIdReused)
+    return not transient and not isinstance(broken, GuardrailBlocked)
+
+
+def _check_reason(command: Command, reason: str | None) -> None:
+    if command.NEEDS_REASON and not (reason and reason.strip()):
+        raise ReasonMissing(f"{command.TYPE} needs a reason")
+    if reason and len(reason) > _REASON_LENGTH_MAX:
+        raise CommandMalformed(f"the reason has {len(reason)} characters, the limit is {_REASON_LENGTH_MAX}")
+
+
+def _expected(versions: Mapping[str, int]) -> dict[StreamKey, int]:
+    return {stream_of(ref): version for ref, version in versions.items()}
+
+
+def stream_of(ref: str) -> StreamKey:
+    """The stream behind `type:id`; definition and dataset versions live in their parent's stream."""
+    kind, _, identity = ref.partition(":")
+    match kind:
+        case "ml_module_def":
+            return StreamKey("ml_module_def", identity.partition("@")[0])
+        case "dataset" | "dataset_version":
+            return StreamKey("dataset", identity.partition("@")[0])
+        case "model_instance" | "model_version":
+            return StreamKey(kind, identity)
+        case "training_run" | "inference_run" | "monitoring_run":
+            return StreamKey("run", identity)
+        case _:
+            raise ReferenceMalformed(f"{ref!r} names no kind of resource")

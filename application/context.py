@@ -1,0 +1,105 @@
+"""What a handler works with: the ports, and the envelope of the command in hand."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from application.ports import (
+    ActivityLog,
+    ArtifactStore,
+    Clock,
+    DatasetStore,
+    Ids,
+    Loaded,
+    Outcome,
+    Packages,
+    Sessions,
+    StreamCheck,
+    StreamWrite,
+)
+from domain.shared.activity import Envelope, Event, StreamKey
+from domain.shared.errors import StreamVersionStale
+from domain.shared.references import VersionRef
+
+S = TypeVar("S")
+
+
+class Lookups(Protocol):
+    """Questions that no single stream answers; answered from views that have seen everything up to `position`.
+
+    They only find candidates: what a decision relies on is read from its stream and checked in the append.
+    """
+
+    def pending_runs(self, tenant: str, instance: str, position: int) -> Sequence[str]:
+        """Ids of the instance's pending runs."""
+        ...
+
+    def production_versions_reading(
+        self, tenant: str, dataset: str, number: int, position: int
+    ) -> Sequence[VersionRef]:
+        """Production model versions whose training read this dataset version or a later one built on it."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """The ports, wired once."""
+
+    log: ActivityLog
+    artifacts: ArtifactStore
+    datasets: DatasetStore
+    packages: Packages
+    sessions: Sessions
+    lookups: Lookups
+    clock: Clock
+    ids: Ids
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """One command's view of the services."""
+
+    services: Services
+    envelope: Envelope
+    expected: Mapping[StreamKey, int] = field(default_factory=dict[StreamKey, int])
+    """Stream versions that the sender demands (`If-Match`, `expected_versions`)."""
+    dry_run: bool = False
+
+    @property
+    def tenant(self) -> str:
+        """The tenant of the command."""
+        return self.envelope.tenant
+
+    @property
+    def principal(self) -> str:
+        """Who sent the command."""
+        return self.envelope.actor.principal
+
+    def load(self, stream: StreamKey, initial: S, evolve: Callable[[S, Event], S]) -> Loaded[S]:
+        """Fold a stream of the command's tenant; raises StreamVersionStale if the sender expected another version."""
+        loaded = self.services.log.load(self.tenant, stream, initial, evolve)
+        wanted = self.expected.get(stream)
+        if wanted is not None and wanted != loaded.version:
+            raise StreamVersionStale(
+                f"{stream.resource_type} {stream.name} is at version {loaded.version}, not {wanted}",
+                current=loaded.version,
+            )
+        return loaded
+
+    def append(self, *writes: StreamWrite, checks: Sequence[StreamCheck] = ()) -> Outcome:
+        """Record the events at the versions that were loaded; writes without events become checks."""
+        real = [write for write in writes if write.events]
+        idle = [StreamCheck(write.stream, write.expected) for write in writes if not write.events]
+        if self.dry_run:
+            return Outcome(kind="unchanged", position=self.services.log.head())
+        return self.services.log.append(self.envelope, real, [*checks, *idle])
+
+
+def write(stream: StreamKey, loaded: Loaded[S], events: tuple[Event, ...]) -> StreamWrite:
+    """Events for a stream at the version it was loaded at."""
+    return StreamWrite(stream, loaded.version, events)
+
+
+def check(stream: StreamKey, loaded: Loaded[S]) -> StreamCheck:
+    """The decision relied on this stream: it must not have moved."""
+    return StreamCheck(stream, loaded.version)
