@@ -1,0 +1,100 @@
+"""A gate judges contracts on measurements and metrics: pure, so equal facts give equal reports."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from domain.guardrails.contracts import Contract
+from domain.guardrails.contract_errors import GuardrailContractMalformed
+from domain.guardrails.events import GateReport, Issue
+from domain.guardrails.findings import Finding
+from domain.guardrails.kinds import FrameKind, MetricKind, config_of, kind_of
+from domain.guardrails.measurements import Measurement, Measurements
+
+Gate = Literal[
+    "definition_submit", "instance_create", "instance_update", "run_submit", "run_complete", "version_promote"
+]
+Space = Literal["staging", "official"]
+
+
+def check_contracts(contracts: Iterable[Contract]) -> None:
+    """Refuse contracts that could never be judged: unknown kind, malformed config, a repetition."""
+    seen: set[str] = set()
+    for contract in contracts:
+        config_of(contract)
+        if contract.key() in seen:
+            raise GuardrailContractMalformed(
+                f"{contract.kind} stands twice with the same config", contract=contract.kind
+            )
+        seen.add(contract.key())
+
+
+def frame_contracts(contracts: Iterable[Contract]) -> tuple[Contract, ...]:
+    """Those that judge output rows, in their order."""
+    return tuple(contract for contract in contracts if isinstance(kind_of(contract), FrameKind))
+
+
+def evaluate(
+    gate: Gate,
+    target: str,
+    contracts: Sequence[Contract],
+    measurements: Measurements | None,
+    metrics: Mapping[str, float] | None,
+    space: Space,
+) -> GateReport:
+    """Judge every contract for which there are facts: measured rows, or metrics (None: not this gate's).
+
+    A contract on rows without its measurement breaks: nothing passes for want of looking. `official`
+    blocks on an error, `staging` warns unless the contract says block; one that says warn never blocks.
+    """
+    measured = None if measurements is None else {item.contract: item for item in measurements.items}
+    judged = [contract for contract in contracts if _has_facts(contract, measured, metrics)]
+    found = [(contract, _judge(contract, measured or {}, metrics or {})) for contract in judged]
+    broken = [(contract, finding) for contract, finding in found if finding is not None]
+    blocks = any(_blocks(contract, space) for contract, _ in broken)
+    issues = tuple(_issue(contract, finding) for contract, finding in broken)
+    return GateReport(
+        gate=gate,
+        target=target,
+        ok=not any(issue.severity == "error" for issue in issues),
+        enforced_as="blocked" if blocks else "warned" if issues else "passed",
+        contracts=tuple(contract.key() for contract in judged),
+        issues=issues,
+    )
+
+
+def _has_facts(
+    contract: Contract, measured: Mapping[str, Measurement] | None, metrics: Mapping[str, float] | None
+) -> bool:
+    facts = measured if isinstance(kind_of(contract), FrameKind) else metrics
+    return facts is not None
+
+
+def _judge(
+    contract: Contract, measured: Mapping[str, Measurement], metrics: Mapping[str, float]
+) -> Finding | None:
+    kind = kind_of(contract)
+    config = config_of(contract)
+    if isinstance(kind, MetricKind):
+        return kind.judge(config, metrics)
+    measurement = measured.get(contract.key())
+    if measurement is None:
+        message = f"{contract.kind} was not measured on this output"
+        return Finding(code="guardrail.not_measured", message=message, observed={}, limit={})
+    return kind.judge(config, measurement)
+
+
+def _blocks(contract: Contract, space: Space) -> bool:
+    return contract.enforce == "block" or (contract.enforce == "by_space" and space == "official")
+
+
+def _issue(contract: Contract, finding: Finding) -> Issue:
+    return Issue(
+        code=finding.code,
+        severity="warning" if contract.enforce == "warn" else "error",
+        message=finding.message,
+        contract=contract.key(),
+        observed=finding.observed,
+        limit=finding.limit,
+        rows=finding.rows,
+        keys=finding.keys,
+    )
