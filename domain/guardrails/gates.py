@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from domain.guardrails.contracts import Contract
 from domain.guardrails.contract_errors import GuardrailContractMalformed
+from domain.guardrails.contracts import Contract
 from domain.guardrails.events import GateReport, Issue
 from domain.guardrails.findings import Finding
 from domain.guardrails.kinds import FrameKind, MetricKind, config_of, kind_of

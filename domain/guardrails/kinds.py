@@ -13,8 +13,8 @@ from domain.guardrails import (
     signal_coverage,
     signal_schema,
 )
-from domain.guardrails.contracts import Contract
 from domain.guardrails.contract_errors import GuardrailContractMalformed, GuardrailKindUnknown
+from domain.guardrails.contracts import Contract
 from domain.guardrails.findings import Finding
 from domain.guardrails.measurements import Measurement
 

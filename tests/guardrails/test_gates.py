@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.guardrails import signal_bounds
-from domain.guardrails.contracts import Contract
 from domain.guardrails.contract_errors import GuardrailContractMalformed, GuardrailKindUnknown
+from domain.guardrails.contracts import Contract
 from domain.guardrails.events import GateReport
 from domain.guardrails.gates import check_contracts, evaluate
 from domain.guardrails.kinds import KINDS
