@@ -127,8 +127,8 @@ def us_recessions() -> DemoDataset:
     declaration = Declaration(
         columns=(Column(name="after", type="date"), Column(name="announced", type="date")),
         knowledge_rule="A rule, not a fact: known 30 days after the last quarter's end at 12:30 UTC, as "
-        "macro figures are. The committee announced the troughs later (column announced), so judging by these "
-        "dates is hindsight.",
+        "macro figures are. The committee announced the troughs later (column announced), so judging by "
+        "these dates is hindsight.",
         description="Recessions typed in as facts from the NBER's chronology. Outcomes only, never features.",
         tags=("outcomes",),
     )
