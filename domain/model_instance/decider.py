@@ -17,7 +17,6 @@ from domain.model_instance.errors import (
     InstanceExists,
     InstanceNoActiveVersion,
     InstanceNoFormerVersion,
-    InstanceRestatedRefused,
     InstanceUnknown,
 )
 from domain.model_instance.events import (
@@ -29,6 +28,7 @@ from domain.model_instance.events import (
     SlotSkipped,
 )
 from domain.model_instance.specification import DatasetBinding, Specification
+from domain.point_in_time import PitRestatedHistory
 from domain.shared.activity import Event, StreamKey
 from domain.shared.references import DefinitionRef
 
@@ -108,7 +108,7 @@ def updated_specification(state: State, command: UpdateInstance) -> Specificatio
         if (value := getattr(command, field)) is not UNSET
     }
     if command.definition is not UNSET:
-        changes["definition"] = DefinitionRef.parse(cast("str", command.definition))
+        changes["definition"] = DefinitionRef.parse(command.definition)
     if "tags" in changes:
         changes["tags"] = tuple(sorted(set(cast("tuple[str, ...]", changes["tags"]))))
     return msgspec.structs.replace(present, **changes)
@@ -202,7 +202,7 @@ def check_specification(specification: Specification) -> None:
             "an automatic promotion policy needs `metric` and `at_least`"
         )
     if specification.space == "official" and specification.config.history == "restated":
-        raise InstanceRestatedRefused("history `restated` in the space official")
+        raise PitRestatedHistory("history `restated` in the space official")
     for schedule in specification.schedules:
         if (schedule.cron is None) == (schedule.after_dataset is None):
             raise InstanceConfigInvalid(

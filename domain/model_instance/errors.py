@@ -62,9 +62,3 @@ class InstanceExternalRefused(RuleBroken):
     """Versions trained elsewhere are refused in the space official."""
 
     remedy = "Train it with a run of the instance, or keep the instance in staging."
-
-
-class InstanceRestatedRefused(RuleBroken):
-    """History as restated today is refused in the space official: it was not known at the time."""
-
-    remedy = "Use history `vintage`, or keep the instance in staging."

@@ -75,3 +75,10 @@ class RunTokenInvalid(RuleBroken):
     remedy = (
         "Send the token that starting the run returned, as `Authorization: Bearer …`."
     )
+
+
+class RunInstanceClosed(RuleBroken):
+    """The instance was archived while the run was pending."""
+
+    kind = Kind.STATE
+    remedy = "Nothing to do: pending runs of an archived instance are cancelled."

@@ -1,0 +1,114 @@
+"""Use cases of instances."""
+
+from application.bus import blocked
+from application.context import Context, write
+from application.handlers.facts import (
+    check_against_definition,
+    load_dataset,
+    load_definition,
+    load_instance,
+    load_version,
+    usable_definition,
+)
+from application.handlers.gates import version_gate
+from application.ports import Outcome, StreamCheck, StreamWrite
+from domain.dataset import decider as datasets
+from domain.dataset.declaration import Column, Declaration
+from domain.ml_module_def.decider import DefinitionVersion
+from domain.model_instance import decider
+from domain.model_instance.commands import ArchiveInstance, CreateInstance, SkipSlot, UpdateInstance
+from domain.model_instance.events import SlotSkipped
+from domain.model_instance.specification import Specification
+from domain.model_version import decider as versions
+from domain.run import decider as runs
+
+RUN_COLUMNS = (Column(name="trained_as_of", type="timestamp"), Column(name="model_version", type="int64"))
+"""Every prediction row says which model made it and what that model had seen."""
+
+
+def create_instance(command: CreateInstance, context: Context) -> Outcome:
+    """Create an instance and its predictions dataset in one append."""
+    specification = command.specification(context.principal)
+    known, unchanged = usable_definition(context, specification.definition, specification.space)
+    check_against_definition(context, specification, known)
+    output = command.output_dataset or f"{command.name}-predictions"
+    loaded = load_instance(context, command.name)
+    events = decider.create(loaded.state, command.name, specification, output)
+    dataset = load_dataset(context, output)
+    declared = datasets.create(
+        dataset.state, output, "prediction", _declaration(known, specification), command.name
+    )
+    return context.append(
+        write(decider.stream(command.name), loaded, events),
+        write(datasets.stream(output), dataset, declared),
+        checks=[unchanged],
+    )
+
+
+def _declaration(known: DefinitionVersion, specification: Specification) -> Declaration:
+    columns = [Column(name=name, type=kind) for name, kind in known.output_columns.items()]  # pyright: ignore[reportArgumentType]
+    return Declaration(
+        columns=(*columns, *RUN_COLUMNS),
+        calendar=specification.config.calendar,
+        knowledge_rule="the decision time of each row",
+    )
+
+
+def update_instance(command: UpdateInstance, context: Context) -> Outcome:
+    """Change the configuration of later runs."""
+    loaded = load_instance(context, command.name)
+    present = decider.open_for_change(loaded.state, command.name)
+    specification = decider.updated_specification(loaded.state, command)
+    checks = _check_update(context, command.name, present, specification, loaded.state.active)
+    events = decider.update(loaded.state, command.name, specification)
+    return context.append(write(decider.stream(command.name), loaded, events), checks=checks)
+
+
+def _check_update(
+    context: Context, name: str, present: Specification, wanted: Specification, active: int | None
+) -> list[StreamCheck]:
+    moved = (present.definition, present.space) != (wanted.definition, wanted.space)
+    if moved:
+        known, unchanged = usable_definition(context, wanted.definition, wanted.space)
+    else:
+        loaded, unchanged = load_definition(context, wanted.definition.name)
+        known = loaded.state.version(wanted.definition.name, wanted.definition.version)
+    check_against_definition(context, wanted, known)
+    if present.space == wanted.space or wanted.space != "official" or active is None:
+        return [unchanged]
+    version = load_version(context, name, active)
+    report = version_gate(context, "instance_update", version.state, name, active, "official")
+    if report.enforced_as == "blocked":
+        raise blocked(report)
+    return [unchanged, StreamCheck(versions.stream(name, active), version.version)]
+
+
+def archive_instance(command: ArchiveInstance, context: Context) -> Outcome:
+    """Close an instance: pending runs are cancelled and the active version archived in the same append."""
+    loaded = load_instance(context, command.name)
+    events = decider.archive(loaded.state, command.name)
+    if not events:
+        return context.append()
+    writes = [write(decider.stream(command.name), loaded, events)]
+    if loaded.state.active is not None:
+        version = load_version(context, command.name, loaded.state.active)
+        gone = versions.archive(version.state, command.name, loaded.state.active, None)
+        writes.append(write(versions.stream(command.name, loaded.state.active), version, gone))
+    return context.append(*writes, *_cancellations(context, command.name))
+
+
+def _cancellations(context: Context, instance: str) -> list[StreamWrite]:
+    position = context.services.log.head()
+    writes: list[StreamWrite] = []
+    for run_id in context.services.lookups.pending_runs(context.tenant, instance, position):
+        run = context.load(runs.stream(run_id), runs.INITIAL, runs.evolve)
+        if run.state.status == "pending":
+            writes.append(write(runs.stream(run_id), run, runs.cancel(run.state, run_id)))
+    return writes
+
+
+def skip_slot(command: SkipSlot, context: Context) -> Outcome:
+    """Record that a scheduled slot was passed over."""
+    loaded = load_instance(context, command.name)
+    event = SlotSkipped(name=command.name, kind=command.kind, slot=command.slot, cause=command.cause)
+    return context.append(write(decider.stream(command.name), loaded, decider.skip_slot(loaded.state, event)))

@@ -1,0 +1,197 @@
+"""Use cases of runs: submission pins, one worker starts, one append completes."""
+
+from application.context import Context, check, write
+from application.handlers.facts import load_dataset, load_instance
+from application.handlers.gates import completion_gate
+from application.handlers.pins import SIMULATED_AFTER, pin
+from application.ports import Loaded, Outcome, PreparedVersion, StreamWrite
+from domain.dataset import decider as datasets
+from domain.guardrails.events import GateReport, GuardrailEvaluated
+from domain.model_instance import decider as instances
+from domain.model_version import decider as versions
+from domain.model_version.events import FeatureReading, VersionInput, VersionRegistered
+from domain.run import decider
+from domain.run.commands import CancelRun, CompleteRun, FailRun, LogMetrics, StartRun, SubmitRun
+from domain.run.errors import RunInstanceClosed
+from domain.run.events import RunSubmitted
+from domain.shared.activity import Event
+from application.errors import ArtifactMissing
+
+
+def submit_run(command: SubmitRun, context: Context) -> Outcome:
+    """Pin what the run depends on and put it among the pending ones."""
+    instance = load_instance(context, command.instance)
+    run, checks = pin(command, instance.state, context)
+    stream = decider.stream(run.run_id)
+    loaded = context.load(stream, decider.INITIAL, decider.evolve)
+    unchanged = check(instances.stream(command.instance), instance)
+    return context.append(
+        write(stream, loaded, decider.submit(loaded.state, run)), checks=[*checks, unchanged]
+    )
+
+
+def start_run(command: StartRun, context: Context) -> Outcome:
+    """One worker claims a pending run; an archived instance starts nothing more."""
+    loaded = _load(context, command.run_id)
+    events = decider.start(loaded.state, command)
+    run = decider.existing(loaded.state, command.run_id)
+    instance = load_instance(context, run.instance)
+    if instance.state.archived:
+        raise RunInstanceClosed(f"the instance {run.instance} is archived")
+    unchanged = check(instances.stream(run.instance), instance)
+    return context.append(write(decider.stream(command.run_id), loaded, events), checks=[unchanged])
+
+
+def log_metrics(command: LogMetrics, context: Context) -> Outcome:
+    """Record metric points in their own stream; the run must be running when they are recorded."""
+    loaded = _load(context, command.run_id)
+    events = decider.log_metrics(loaded.state, command)
+    stream = decider.metrics_stream(command.run_id)
+    points = context.load(stream, 0, lambda count, _: count + 1)
+    return context.append(
+        write(stream, points, events), checks=[check(decider.stream(command.run_id), loaded)]
+    )
+
+
+def complete_run(command: CompleteRun, context: Context) -> Outcome:
+    """Gate, outputs and end in one append."""
+    loaded = _load(context, command.run_id)
+    run = decider.running(loaded.state, command.run_id)
+    decider.check_output(run, command)
+    if run.kind == "training":
+        return _complete_training(command, context, run, loaded)
+    if run.kind == "inference":
+        return _complete_inference(command, context, run, loaded)
+    events = decider.complete(loaded.state, command, model_version=None, dataset_version=None)
+    return context.append(write(decider.stream(run.run_id), loaded, events))
+
+
+def _complete_training(
+    command: CompleteRun, context: Context, run: RunSubmitted, loaded: Loaded[decider.State]
+) -> Outcome:
+    """The version is always registered: in staging if the gate passed, else in none."""
+    instance = load_instance(context, run.instance)
+    space = instances.existing(instance.state, run.instance).space
+    report = completion_gate(context, run, None, command.metrics, space)
+    number, numbered = instances.number_version(instance.state, run.instance, run.run_id)
+    registered = _registered(command, context, run, number, passed=report.ok)
+    events = decider.complete(loaded.state, command, model_version=number, dataset_version=None)
+    return context.append(
+        StreamWrite(decider.stream(run.run_id), loaded.version, (GuardrailEvaluated(report=report), *events)),
+        StreamWrite(versions.stream(run.instance, number), 0, (registered,)),
+        write(instances.stream(run.instance), instance, numbered),
+    )
+
+
+def _registered(
+    command: CompleteRun, context: Context, run: RunSubmitted, number: int, *, passed: bool
+) -> VersionRegistered:
+    artifact = command.artifact
+    if artifact is None or not context.services.artifacts.has(artifact.sha256):
+        raise ArtifactMissing(f"the artifact {artifact and artifact.sha256} was not stored")
+    config = run.config
+    return VersionRegistered(
+        instance=run.instance,
+        number=number,
+        run_id=run.run_id,
+        definition=run.definition,
+        package_sha256=run.package_sha256,
+        artifact_sha256=artifact.sha256,
+        artifact_bytes=artifact.size_bytes,
+        artifact_format=artifact.format,
+        metrics=dict(sorted(command.metrics.items())),
+        hyper_parameters=config.hyper_parameters,
+        inputs=tuple(
+            VersionInput(dataset=one.dataset, version=one.version, role=one.role)
+            for one in run.inputs
+            if one.use == "input"
+        ),
+        reading=FeatureReading(
+            target_col=config.target_col,
+            feature_cols=config.feature_cols,
+            feature_lag=config.feature_lag,
+            horizon=config.horizon,
+            calendar=config.calendar,
+            decision_time=config.decision_time,
+            history=config.history,
+            max_age=config.max_age,
+        ),
+        trained_as_of=run.as_of,
+        stage="staging" if passed else "none",
+        external=run.executor == "external",
+        refit=run.refit,
+    )
+
+
+def _complete_inference(
+    command: CompleteRun, context: Context, run: RunSubmitted, loaded: Loaded[decider.State]
+) -> Outcome:
+    """Blocked: the run fails and no version exists. Warned or passed: the rows become the next version."""
+    instance = load_instance(context, run.instance)
+    space = instances.existing(instance.state, run.instance).space
+    report = completion_gate(context, run, command.measurements, command.metrics, space)
+    if report.enforced_as == "blocked":
+        return _fail_blocked(command, context, report, loaded)
+    dataset = load_dataset(context, run.output_dataset)
+    created = datasets.writable(dataset.state, run.output_dataset, instance=run.instance)
+    now = context.services.clock.now()
+    prepared = context.services.datasets.prepare(
+        created.declaration,
+        dataset.state.newest_facts(),
+        context.services.artifacts.checked_path(command.output_sha256 or ""),
+        "application/vnd.apache.parquet",
+        written_at=now,
+        backfill=None,
+    )
+    number, written = (None, ()) if prepared is None else _written(dataset, run, prepared, context)
+    events = decider.complete(loaded.state, command, model_version=None, dataset_version=number)
+    judged = GuardrailEvaluated(report=report)
+    return context.append(
+        StreamWrite(decider.stream(run.run_id), loaded.version, (judged, *events)),
+        write(datasets.stream(run.output_dataset), dataset, written),
+    )
+
+
+def _written(
+    dataset: Loaded[datasets.State], run: RunSubmitted, prepared: PreparedVersion, context: Context
+) -> tuple[int, tuple[Event, ...]]:
+    late = context.services.clock.now() - prepared.facts.knowledge_last > SIMULATED_AFTER
+    return datasets.write(
+        dataset.state,
+        run.output_dataset,
+        files=prepared.files,
+        facts=prepared.facts,
+        backfill=prepared.backfill,
+        run_id=run.run_id,
+        simulated=late,
+    )
+
+
+def _fail_blocked(
+    command: CompleteRun, context: Context, report: GateReport, loaded: Loaded[decider.State]
+) -> Outcome:
+    reasons = "; ".join(issue.message for issue in report.issues if issue.severity == "error")
+    failure = FailRun(
+        run_id=command.run_id, code="guardrail.blocked", message=reasons[:4000], log_sha256=command.log_sha256
+    )
+    events = decider.fail(loaded.state, failure)
+    judged = GuardrailEvaluated(report=report)
+    return context.append(StreamWrite(decider.stream(command.run_id), loaded.version, (judged, *events)))
+
+
+def fail_run(command: FailRun, context: Context) -> Outcome:
+    """End a run without a result."""
+    loaded = _load(context, command.run_id)
+    return context.append(write(decider.stream(command.run_id), loaded, decider.fail(loaded.state, command)))
+
+
+def cancel_run(command: CancelRun, context: Context) -> Outcome:
+    """End a run at once; a policy kills its process."""
+    loaded = _load(context, command.run_id)
+    return context.append(
+        write(decider.stream(command.run_id), loaded, decider.cancel(loaded.state, command.run_id))
+    )
+
+
+def _load(context: Context, run_id: str) -> Loaded[decider.State]:
+    return context.load(decider.stream(run_id), decider.INITIAL, decider.evolve)
