@@ -1,0 +1,54 @@
+"""The reference pages say what the code says."""
+
+import inspect
+from collections import Counter
+
+import pytest
+
+from docs import generate
+from domain.catalogue import COMMANDS, EVENT_CLASSES
+from domain.shared.errors import RuleBroken
+
+
+@pytest.mark.parametrize("name", generate.PAGES)
+def test_a_generated_page_is_what_the_code_says(name):
+    committed = (generate.ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert committed == generate.PAGES[name](), f"docs/{name} is old: run `make docs` and commit it"
+
+
+@pytest.mark.parametrize("cls", [*EVENT_CLASSES, *COMMANDS.values()], ids=lambda cls: cls.__name__)
+def test_every_event_and_command_says_why_it_exists(cls):
+    own = cls.__dict__.get("__doc__") or ""
+    assert own.strip().endswith("."), f"{cls.__name__} needs a docstring of at least one sentence"
+
+
+def test_every_error_has_a_code_of_its_own():
+    codes = Counter(cls.code for cls in generate.error_classes())
+    assert [code for code, count in codes.items() if count > 1] == []
+
+
+def test_every_error_says_what_it_means_and_what_to_do():
+    classes = generate.error_classes()
+    silent = [cls for cls in classes if not (cls.__dict__.get("__doc__") or "").strip()]
+    helpless = [cls for cls in classes if cls.remedy == RuleBroken.remedy]
+    assert (silent, helpless) == ([], [])
+
+
+def test_every_event_and_command_class_is_in_the_catalogue():
+    found = {cls for base in ("Event", "Command") for cls in _subclasses(base)}
+    listed = {*EVENT_CLASSES, *COMMANDS.values()}
+    assert {cls for cls in found if not cls.__name__.startswith("_")} == listed
+
+
+def _subclasses(base: str) -> set[type]:
+    root = next(cls for cls in inspect.getmro(_one_of(base)) if cls.__name__ == base)
+    open_ends, found = [root], set()
+    while open_ends:
+        more = [cls for cls in open_ends.pop().__subclasses__() if cls.__module__.startswith("domain.")]
+        open_ends += more
+        found |= set(more)
+    return found
+
+
+def _one_of(base: str) -> type:
+    return EVENT_CLASSES[0] if base == "Event" else next(iter(COMMANDS.values()))
