@@ -21,7 +21,7 @@ class ArtifactHashMismatch(RuleBroken):
     """The stored bytes are not the bytes that were stored: they are never handed out."""
 
     kind = Kind.STATE
-    remedy = "Restore the object from a backup, or store the right bytes again; `optaic-mlops verify` lists all of them."
+    remedy = "Restore it from a backup or store the right bytes again; `optaic-mlops verify` lists all."
 
 
 class ArchiveMalformed(RuleBroken):
@@ -57,7 +57,7 @@ class DatasetMediaTypeUnsupported(RuleBroken):
     """Rows come as Parquet, Arrow or CSV."""
 
     kind = Kind.UNSUPPORTED
-    remedy = "Use application/vnd.apache.parquet, application/vnd.apache.arrow.file, application/vnd.apache.arrow.stream or text/csv."
+    remedy = "Use application/vnd.apache.parquet, application/vnd.apache.arrow.file (or .stream) or text/csv."
 
 
 class DatasetColumnMissing(RuleBroken):

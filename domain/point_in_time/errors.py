@@ -15,7 +15,7 @@ class PitNaiveTimestamp(RuleBroken):
 class PitBackdatedWrite(RuleBroken):
     """A row claims to have been known before the newest knowledge that the dataset already holds (R5)."""
 
-    remedy = "Mark the version `backfill` if it is history being loaded; else give the time at which it became known."
+    remedy = "Mark the version `backfill` if it is history being loaded; else give the true knowledge_date."
 
 
 class PitKnowledgeInFuture(RuleBroken):
@@ -35,13 +35,15 @@ class PitKnowledgeBeforeDate(RuleBroken):
 class PitModelFromFuture(RuleBroken):
     """The model saw data later than the decision that it is asked for (R6)."""
 
-    remedy = "Use a model version with an earlier `trained_as_of`, or predict later sessions; backfill --refit retrains."
+    remedy = (
+        "Use a version with an earlier `trained_as_of`, or predict later sessions; backfill --refit retrains."
+    )
 
 
 class PitTrainAfterPredict(RuleBroken):
-    """A prediction used for training or evaluation was made by a model that had already seen its date (L5)."""
+    """A prediction used for training or evaluation is of a model that had already seen its date (L5)."""
 
-    remedy = "Train on out-of-sample predictions only: `trained_as_of` of each row is at or before its decision time."
+    remedy = "Train on out-of-sample predictions only: `trained_as_of` is at or before each decision time."
 
 
 class PitInputNotDeclared(RuleBroken):
@@ -61,7 +63,7 @@ class PitReadAfterAsOf(RuleBroken):
 class PitLookahead(RuleBroken):
     """A feature or prediction changes when rows known only later are removed or disturbed."""
 
-    remedy = "Use only rows known at the decision: no centred windows, full-sample statistics, smoothing or back-filling."
+    remedy = "Use rows known at the decision only: no centred windows, full-sample statistics, back-filling."
 
 
 class PitSurvivorship(RuleBroken):
@@ -78,6 +80,6 @@ class PitDecisionTimeMalformed(RuleBroken):
 
 
 class PitRestatedHistory(RuleBroken):
-    """Restated history is refused in the space `official` unless the definition is proved to be scale-free (L3)."""
+    """Space `official` refuses restated history unless the definition is proved scale-free (L3)."""
 
     remedy = "Use `history: vintage`, or declare the definition scale_free and let the check prove it."

@@ -1,4 +1,4 @@
-"""The rules of point in time as pure functions: R0, R4-R6, R8, R11, R12 and L5. Moments are aware datetimes."""
+"""Point in time as pure functions: R0, R4-R6, R8, R11, R12 and L5. Moments are aware datetimes."""
 
 import re
 from collections.abc import Callable, Collection, Iterable
@@ -26,16 +26,16 @@ _WALL_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9]) ([A-Za-z0-9_+/-]+)")
 
 
 def aware(moment: datetime, what: str) -> datetime:
-    """The moment in UTC; raises PitNaiveTimestamp for one without an offset (R4). `what` names it in the error."""
+    """The moment in UTC (R4); `what` names it in the error. Raises PitNaiveTimestamp."""
     if moment.utcoffset() is None:
         raise PitNaiveTimestamp(f"{what} {moment.isoformat()} has no offset", what=what)
     return moment.astimezone(UTC)
 
 
 def parse_as_of(text: str, close_of: Callable[[date], datetime] | None = None) -> datetime:
-    """Read an `as_of` (R4): RFC 3339 with offset; a bare date means that session's close if there is a calendar.
+    """Read an `as_of` (R4): RFC 3339 with offset; with a calendar a bare date means that session's close.
 
-    `close_of` gives the close of a session and raises for a day that is none. Raises PitNaiveTimestamp, AsOfMalformed.
+    `close_of` gives a session's close and raises for other days. Raises PitNaiveTimestamp, AsOfMalformed.
     """
     if _BARE_DATE.fullmatch(text):
         return _close_of_bare_date(text, close_of)
@@ -70,7 +70,7 @@ def wall_clock(text: str) -> tuple[time, ZoneInfo]:
 
 
 def decision_time(session: date, *, close: datetime | None, at: str | None, as_of: datetime) -> datetime:
-    """R0: the instance's own wall-clock time on that day, else the session's close, else the run's `as_of`."""
+    """R0: the instance's own time of day, else the session's close, else the run's `as_of`."""
     if at is not None:
         clock, zone = wall_clock(at)
         return datetime.combine(session, clock, zone).astimezone(UTC)
@@ -86,7 +86,7 @@ def check_not_backdated(oldest: datetime, high_water: datetime | None, key: str)
     """R5 for a version that is not a backfill; `key` names the oldest row. Raises PitBackdatedWrite."""
     if high_water is not None and oldest < high_water:
         raise PitBackdatedWrite(
-            f"row {key} has knowledge_date {_text(oldest)}, older than {_text(high_water)}, which the dataset has reached",
+            f"row {key} has knowledge_date {_text(oldest)}, the dataset already holds {_text(high_water)}",
             key=key,
             knowledge_date=_text(oldest),
             high_water=_text(high_water),
@@ -94,7 +94,7 @@ def check_not_backdated(oldest: datetime, high_water: datetime | None, key: str)
 
 
 def check_knowledge_not_in_future(newest: datetime, written_at: datetime, key: str) -> None:
-    """Rule 8: nothing may be known more than five minutes after it is written. Raises PitKnowledgeInFuture."""
+    """Rule 8: nothing is known more than five minutes after it is written. Raises PitKnowledgeInFuture."""
     if newest > written_at + KNOWLEDGE_TOLERANCE:
         raise PitKnowledgeInFuture(
             f"row {key} has knowledge_date {_text(newest)}, written at {_text(written_at)}",
@@ -114,7 +114,7 @@ def check_not_a_forecast(
     """R8 for one row; raises PitKnowledgeBeforeDate."""
     if not forward_looking and knowledge_date < earliest_knowledge(day, zone, early_days):
         raise PitKnowledgeBeforeDate(
-            f"row {key} is known at {_text(knowledge_date)}, before {day} begins in {zone.key} (early_days={early_days})",
+            f"row {key} known at {_text(knowledge_date)}, before {day} ({zone.key}, early_days={early_days})",
             key=key,
             knowledge_date=_text(knowledge_date),
         )
@@ -131,7 +131,7 @@ def check_model_known(trained_as_of: datetime, decision: datetime) -> None:
 
 
 def check_out_of_sample(trained_as_of: datetime, decision: datetime, key: str) -> None:
-    """L5: a prediction row's model knew nothing after the row's decision time. Raises PitTrainAfterPredict."""
+    """L5: a prediction's model knew nothing after the decision time. Raises PitTrainAfterPredict."""
     if trained_as_of > decision:
         raise PitTrainAfterPredict(
             f"prediction {key} of {_text(decision)} was made by a model trained as of {_text(trained_as_of)}",
@@ -140,7 +140,9 @@ def check_out_of_sample(trained_as_of: datetime, decision: datetime, key: str) -
 
 
 def check_read(role: str, as_of: datetime, *, pinned: Collection[str], run_as_of: datetime) -> None:
-    """R12: inside a run only pinned inputs, never later than the run. Raises PitInputNotDeclared, PitReadAfterAsOf."""
+    """R12: in a run only pinned inputs, not later than the run. Raises PitInputNotDeclared,
+    PitReadAfterAsOf.
+    """
     if role not in pinned:
         raise PitInputNotDeclared(
             f"{role!r} is not among the run's inputs: {', '.join(sorted(pinned)) or 'none'}", role=role
