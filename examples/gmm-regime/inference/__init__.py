@@ -1,0 +1,1 @@
+"""Inference: from state probabilities to a named regime."""

@@ -1,0 +1,1 @@
+"""The model: a mixture of two Gaussians with ordered states."""

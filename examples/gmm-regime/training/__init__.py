@@ -1,0 +1,1 @@
+"""Training: features, outcome, how the model is judged and by which metrics."""
