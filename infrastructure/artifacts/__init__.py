@@ -1,0 +1,1 @@
+"""Content-addressed bytes: model files, packages, reports."""

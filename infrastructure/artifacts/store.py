@@ -1,0 +1,56 @@
+"""The artifact store: content-addressed blobs in a folder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from application.errors import ArtifactHashMismatch, ArtifactMissing, ArtifactPurged
+from infrastructure.artifacts.objects import ObjectChanged, ObjectFolder, ObjectMissing, ObjectPurged
+
+
+class FolderArtifactStore:
+    """Implements `application.ports.ArtifactStore` in one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._objects = ObjectFolder(root, "artifact")
+
+    def put(self, content: bytes) -> str:
+        """Store bytes; returns their SHA-256. Storing what was purged brings it back."""
+        return self._objects.put(content)
+
+    def put_file(self, path: Path) -> str:
+        """Store a file's content; returns its SHA-256."""
+        return self._objects.put_file(path)
+
+    def get(self, sha256: str) -> bytes:
+        """Raises ArtifactMissing, ArtifactPurged, ArtifactHashMismatch."""
+        with _named(sha256):
+            return self._objects.get(sha256)
+
+    def checked_path(self, sha256: str) -> Path:
+        """Raises like `get`. Read it soon: what happens to the file later is not seen."""
+        with _named(sha256):
+            return self._objects.checked_path(sha256)
+
+    def has(self, sha256: str) -> bool:
+        """Whether the object is there and not purged."""
+        return self._objects.has(sha256)
+
+    def purge(self, sha256: str) -> None:
+        """Delete the bytes and leave a mark. Raises ArtifactMissing."""
+        with _named(sha256):
+            self._objects.purge(sha256)
+
+
+@contextmanager
+def _named(sha256: str) -> Iterator[None]:
+    try:
+        yield
+    except ObjectMissing:
+        raise ArtifactMissing(f"there is no artifact {sha256}", sha256=sha256) from None
+    except ObjectPurged:
+        raise ArtifactPurged(f"artifact {sha256} was purged", sha256=sha256) from None
+    except ObjectChanged:
+        raise ArtifactHashMismatch(
+            f"the stored bytes of artifact {sha256} have changed", sha256=sha256
+        ) from None
