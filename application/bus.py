@@ -56,8 +56,8 @@ class Bus:
     def send(self, command: Command, sender: Sender, *, dry_run: bool = False) -> Outcome:
         """Decide and record a command, or return what became of it before.
 
-        Raises the RuleBroken that refused it (again, if it was refused before); LogBusy and StreamConflict are not
-        outcomes: the same command may be sent again.
+        Raises the RuleBroken that refused it (again, if it was refused before); LogBusy and StreamConflict
+        are not outcomes: the same command may be sent again.
         """
         envelope = self._envelope(command, sender)
         first = None if dry_run else self._services.log.outcome(envelope.tenant, envelope.command_id)
@@ -74,7 +74,7 @@ class Bus:
                 dry_run=dry_run,
             )
             _check_reason(command, sender.reason)
-            return self._settled(_retried(handler, command, context), envelope)
+            return self._settled(_retried(handler, command, context))
         except RuleBroken as broken:
             if dry_run or not _is_outcome(broken):
                 raise
@@ -102,10 +102,10 @@ class Bus:
         if first.kind == "refused":
             code = first.code or ""
             raise RuleBroken.catalogue.get(code, RuleBroken)(first.detail or code, **first.facts)
-        return self._settled(msgspec.structs.replace(first, repeated=True), envelope)
+        return self._settled(msgspec.structs.replace(first, repeated=True))
 
-    def _settled(self, outcome: Outcome, envelope: Envelope) -> Outcome:
-        """A command whose last event is a blocking gate was refused by it: the report is an event, the answer a no."""
+    def _settled(self, outcome: Outcome) -> Outcome:
+        """Refuse a command whose last event is a blocking gate: the report is an event, the answer a no."""
         if outcome.kind == "accepted":
             (last,) = self._services.log.read(outcome.position - 1, 1)
             if isinstance(last.event, GuardrailEvaluated) and last.event.report.enforced_as == "blocked":

@@ -25,7 +25,8 @@ S = TypeVar("S")
 
 
 class Lookups(Protocol):
-    """Questions that no single stream answers; answered from views that have seen everything up to `position`.
+    """Questions that no single stream answers; answered from views that have seen everything up to
+    `position`.
 
     They only find candidates: what a decision relies on is read from its stream and checked in the append.
     """
@@ -76,7 +77,9 @@ class Context:
         return self.envelope.actor.principal
 
     def load(self, stream: StreamKey, initial: S, evolve: Callable[[S, Event], S]) -> Loaded[S]:
-        """Fold a stream of the command's tenant; raises StreamVersionStale if the sender expected another version."""
+        """Fold a stream of the command's tenant; raises StreamVersionStale if the sender expected another
+        version.
+        """
         loaded = self.services.log.load(self.tenant, stream, initial, evolve)
         wanted = self.expected.get(stream)
         if wanted is not None and wanted != loaded.version:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 
-# --- the activity log -----------------------------------------------------------------------------------------------
+# --- the activity log
+# -----------------------------------------------------------------------------------------------
 
 
 class StreamWrite(msgspec.Struct, frozen=True):
@@ -65,7 +66,9 @@ class Loaded(msgspec.Struct, Generic[S], frozen=True):
 class ActivityLog(Protocol):
     """The source of truth: append-only, totally ordered, positions 1..N without a hole."""
 
-    def append(self, envelope: Envelope, writes: Sequence[StreamWrite], checks: Sequence[StreamCheck] = ()) -> Outcome:
+    def append(
+        self, envelope: Envelope, writes: Sequence[StreamWrite], checks: Sequence[StreamCheck] = ()
+    ) -> Outcome:
         """Record all events or none; with no events, record the outcome `unchanged`.
 
         A command id that was seen before returns its first outcome with `repeated=True`.
@@ -106,11 +109,14 @@ class ActivityLog(Protocol):
         ...
 
 
-# --- stores -----------------------------------------------------------------------------------------------------------
+# --- stores
+# -----------------------------------------------------------------------------------------------------------
 
 
 class ArtifactStore(Protocol):
-    """Content-addressed blobs: written to a temporary file, synced, renamed; the hash is checked at every read."""
+    """Content-addressed blobs: written to a temporary file, synced, renamed; the hash is checked at every
+    read.
+    """
 
     def put(self, content: bytes) -> str:
         """Store bytes; returns their SHA-256. Storing twice is one object."""
@@ -158,7 +164,8 @@ class DatasetStore(Protocol):
         written_at: datetime,
         backfill: bool | None,
     ) -> PreparedVersion | None:
-        """Check rows against the declaration and R4, R5, R7, R8, drop those equal to stored ones, store the rest.
+        """Check rows against the declaration and R4, R5, R7, R8, drop those equal to stored ones, store the
+        rest.
 
         `backfill=None`: decide by R5 whether it is one (runs). None back: nothing new.
         Raises the `pit.*` and `dataset.*` errors.
@@ -189,16 +196,21 @@ class DatasetStore(Protocol):
     ) -> "pl.DataFrame":
         """R2 over the rows of one version; None: everything the version holds, latest row a key.
 
-        Frame: entity str, date Date, knowledge_date Datetime(us, UTC), then the declared columns; sorted by (date, entity).
+        Frame: entity str, date Date, knowledge_date Datetime(us, UTC), then the declared columns; sorted by
+        (date, entity).
         """
         ...
 
     def read_revisions(self, manifest_sha256: str, as_of: datetime) -> "pl.DataFrame":
-        """Every stored row known at `as_of`, with `seq` and `op`, in (entity, date, knowledge_date, seq) order."""
+        """Every stored row known at `as_of`, with `seq` and `op`, in (entity, date, knowledge_date, seq)
+        order.
+        """
         ...
 
     def compact(self, manifest_sha256: str) -> tuple[tuple[DataFile, ...], str, str]:
-        """Rewrite a version's files into few; returns files, row hash (unchanged) and the new manifest's hash."""
+        """Rewrite a version's files into few; returns files, row hash (unchanged) and the new manifest's
+        hash.
+        """
         ...
 
     def purge(self, files: Sequence[DataFile]) -> None:
@@ -210,7 +222,8 @@ class DatasetStore(Protocol):
         ...
 
 
-# --- code of definitions --------------------------------------------------------------------------------------------
+# --- code of definitions
+# --------------------------------------------------------------------------------------------
 
 
 class Packages(Protocol):
@@ -224,7 +237,9 @@ class Packages(Protocol):
 class Measurer(Protocol):
     """Takes the figures that contracts judge."""
 
-    def measure(self, contracts: Sequence[Contract], output: Path, expected_entities: int | None) -> Measurements:
+    def measure(
+        self, contracts: Sequence[Contract], output: Path, expected_entities: int | None
+    ) -> Measurements:
         """Measure a staged Parquet file of predictions for the contracts that judge frames."""
         ...
 
@@ -241,7 +256,8 @@ class Sessions(Protocol):
         ...
 
 
-# --- the rest of the world ------------------------------------------------------------------------------------------
+# --- the rest of the world
+# ------------------------------------------------------------------------------------------
 
 
 class Clock(Protocol):
@@ -265,7 +281,7 @@ class Ids(Protocol):
 
 
 class Executor(Protocol):
-    """Runs pending runs and evaluations in processes of their own; told by policies, never asked by deciders."""
+    """Runs pending runs and evaluations in processes of their own; policies tell it when to look."""
 
     def wake(self) -> None:
         """There may be work: look for pending runs and submitted definitions."""

@@ -1,4 +1,6 @@
-"""The literal tables: topic → event class and command type → command class. Nothing is imported by a stored name."""
+"""The literal tables: topic → event class and command type → command class. Nothing is imported by a stored
+name.
+"""
 
 from domain.dataset import commands as dataset_commands
 from domain.dataset import events as dataset
@@ -49,9 +51,7 @@ EVENT_CLASSES: tuple[type[Event], ...] = (
 )
 
 EVENTS: dict[str, type[Event]] = {
-    f"{action}:{cls.SCHEMA_VERSION}": cls
-    for cls in EVENT_CLASSES
-    for action in cls.ACTIONS
+    f"{action}:{cls.SCHEMA_VERSION}": cls for cls in EVENT_CLASSES for action in cls.ACTIONS
 }
 """Topic (`training_run.completed:1`) → class, for every form that this code writes."""
 

@@ -175,7 +175,10 @@ def _monitored_inputs(specification: Specification, output: str, context: Contex
     truth = [(role, one) for role, one in bound if outcome is None or one.dataset == outcome]
     if outcome is not None and not truth:
         truth = [(OUTCOMES, DatasetBinding(dataset=outcome))]
-    return (predictions, *(_pinned(role, one.dataset, one.version, "outcome", context) for role, one in truth))
+    return (
+        predictions,
+        *(_pinned(role, one.dataset, one.version, "outcome", context) for role, one in truth),
+    )
 
 
 def _pinned(role: str, dataset: str, version: int | None, use: Any, context: Context) -> PinnedInput:

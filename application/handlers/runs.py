@@ -1,6 +1,7 @@
 """Use cases of runs: submission pins, one worker starts, one append completes."""
 
 from application.context import Context, check, write
+from application.errors import ArtifactMissing
 from application.handlers.facts import load_dataset, load_instance
 from application.handlers.gates import completion_gate
 from application.handlers.pins import SIMULATED_AFTER, pin
@@ -15,7 +16,6 @@ from domain.run.commands import CancelRun, CompleteRun, FailRun, LogMetrics, Sta
 from domain.run.errors import RunInstanceClosed
 from domain.run.events import RunSubmitted
 from domain.shared.activity import Event
-from application.errors import ArtifactMissing
 
 
 def submit_run(command: SubmitRun, context: Context) -> Outcome:

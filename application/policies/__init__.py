@@ -1,4 +1,6 @@
-"""What follows from an event: each policy reads the log and sends commands, so that doing it twice does it once."""
+"""What follows from an event: each policy reads the log and sends commands, so that doing it twice does it
+once.
+"""
 
 from collections.abc import Mapping
 

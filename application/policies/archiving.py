@@ -1,4 +1,6 @@
-"""An archived instance starts nothing more: what was pending, or slipped in beside the archiving, is cancelled."""
+"""An archived instance starts nothing more: what was pending, or slipped in beside the archiving, is
+cancelled.
+"""
 
 from application.policies.context import PolicyContext
 from domain.model_instance import decider as instances

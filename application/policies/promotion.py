@@ -8,7 +8,9 @@ from domain.shared.activity import RecordedEvent
 
 
 def promote_automatically(recorded: RecordedEvent, context: PolicyContext) -> None:
-    """Promote a new version in staging whose metric reaches the instance's threshold; never a refit for the past."""
+    """Promote a new version in staging whose metric reaches the instance's threshold; never a refit for the
+    past.
+    """
     version = recorded.event
     if not isinstance(version, VersionRegistered) or version.refit or version.stage != "staging":
         return

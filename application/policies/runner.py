@@ -1,4 +1,6 @@
-"""Follows the log and lets the policies act on each event, at least once; commands make it exactly once in effect."""
+"""Follows the log and lets the policies act on each event, at least once; commands make it exactly once in
+effect.
+"""
 
 import logging
 import threading
@@ -28,7 +30,9 @@ class Progress(Protocol):
 
 
 class PolicyRunner:
-    """One thread that reads the log from where it stopped. A policy that keeps failing is logged and passed over."""
+    """One thread that reads the log from where it stopped. A policy that keeps failing is logged and passed
+    over.
+    """
 
     def __init__(
         self, policies: Mapping[type[Event], tuple[Policy, ...]], context: PolicyContext, progress: Progress

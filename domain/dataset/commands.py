@@ -36,9 +36,7 @@ class RegisterDatasetVersion(Command, frozen=True, kw_only=True):
 
     TYPE: ClassVar = "register_dataset_version"
     dataset: Name
-    files: Annotated[
-        tuple[LocatedFile, ...], msgspec.Meta(min_length=1, max_length=1000)
-    ]
+    files: Annotated[tuple[LocatedFile, ...], msgspec.Meta(min_length=1, max_length=1000)]
     parent: Number | None = None
     knowledge_first: Instant
     knowledge_last: Instant
@@ -76,7 +74,9 @@ class CompactDataset(Command, frozen=True, kw_only=True):
 
 
 class PurgeDatasetVersion(Command, frozen=True, kw_only=True):
-    """Delete the bytes that a version added; refused while production needs them, unless forced. Needs a reason."""
+    """Delete the bytes that a version added; refused while production needs them, unless forced. Needs a
+    reason.
+    """
 
     TYPE: ClassVar = "purge_dataset_version"
     NEEDS_REASON: ClassVar = True

@@ -67,10 +67,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     versions: tuple[Version, ...] = ()
 
     def newest_readable(self) -> int | None:
-        """The number of the newest version that was written or verified, purged ones included; None: none yet."""
-        readable = (
-            n for n, one in enumerate(self.versions, start=1) if one.facts is not None
-        )
+        """The number of the newest version that was written or verified, purged ones included; None: none
+        yet.
+        """
+        readable = (n for n, one in enumerate(self.versions, start=1) if one.facts is not None)
         return max(readable, default=None)
 
     def newest_facts(self) -> ContentFacts | None:
@@ -108,15 +108,9 @@ def create(
     reserved = sorted(set(names) & set(RESERVED_COLUMNS))
     if reserved or len(set(names)) < len(names):
         raise DatasetDeclarationInvalid(
-            f"reserved column names: {', '.join(reserved)}"
-            if reserved
-            else "a column is named twice"
+            f"reserved column names: {', '.join(reserved)}" if reserved else "a column is named twice"
         )
-    return (
-        DatasetCreated(
-            name=name, kind=kind, declaration=declaration, instance=instance
-        ),
-    )
+    return (DatasetCreated(name=name, kind=kind, declaration=declaration, instance=instance),)
 
 
 def writable(state: State, name: str, *, instance: str | None) -> DatasetCreated:
@@ -193,20 +187,14 @@ def verify(
     """The announced bytes hold; decided already: nothing."""
     if version(state, name, number).status != "registered":
         return ()
-    return (
-        DatasetVersionVerified(dataset=name, number=number, files=files, facts=facts),
-    )
+    return (DatasetVersionVerified(dataset=name, number=number, files=files, facts=facts),)
 
 
-def reject(
-    state: State, name: str, number: int, code: str, detail: str
-) -> tuple[Event, ...]:
+def reject(state: State, name: str, number: int, code: str, detail: str) -> tuple[Event, ...]:
     """The announced bytes do not hold; decided already: nothing."""
     if version(state, name, number).status != "registered":
         return ()
-    return (
-        DatasetVersionRejected(dataset=name, number=number, code=code, detail=detail),
-    )
+    return (DatasetVersionRejected(dataset=name, number=number, code=code, detail=detail),)
 
 
 def compact(
@@ -220,9 +208,7 @@ def compact(
     """The same rows in other files."""
     facts = readable(state, name, number)
     if row_hash != facts.row_hash:
-        raise DatasetRowsChanged(
-            f"the rows of {name}@{number} hash to {row_hash}, not {facts.row_hash}"
-        )
+        raise DatasetRowsChanged(f"the rows of {name}@{number} hash to {row_hash}, not {facts.row_hash}")
     if manifest_sha256 == facts.manifest_sha256:
         return ()
     return (
@@ -248,11 +234,7 @@ def purge(
             f"{name}@{number} is needed by {', '.join(needed_by)}",
             versions=list(needed_by),
         )
-    return (
-        DatasetVersionPurged(
-            dataset=name, number=number, files=one.files, forced=force
-        ),
-    )
+    return (DatasetVersionPurged(dataset=name, number=number, files=one.files, forced=force),)
 
 
 def version(state: State, name: str, number: int) -> Version:
@@ -267,9 +249,7 @@ def readable(state: State, name: str, number: int) -> ContentFacts:
     """What the store knows of a version that can be read; raises the reason why it cannot."""
     one = version(state, name, number)
     if one.facts is None:
-        raise DatasetVersionNotReadable(
-            f"{name}@{number} is {one.status}", status=one.status
-        )
+        raise DatasetVersionNotReadable(f"{name}@{number} is {one.status}", status=one.status)
     if one.status == "purged":
         raise DatasetVersionPurgedAlready(f"the bytes of {name}@{number} were purged")
     return one.facts
@@ -301,13 +281,9 @@ def evolve(state: State, event: Event) -> State:
                 ),
             )
         case DatasetVersionRegistered():
-            return _add(
-                state, Version(status="registered", parent=one.parent, registered=one)
-            )
+            return _add(state, Version(status="registered", parent=one.parent, registered=one))
         case DatasetVersionVerified():
-            return _change(
-                state, one.number, status="verified", files=one.files, facts=one.facts
-            )
+            return _change(state, one.number, status="verified", files=one.files, facts=one.facts)
         case DatasetVersionRejected():
             return _change(state, one.number, status="rejected")
         case DatasetVersionCompacted():
@@ -332,9 +308,5 @@ def _change(state: State, number: int, **changes: Any) -> State:
 
 def _compacted(state: State, event: DatasetVersionCompacted) -> State:
     facts = state.versions[event.number - 1].facts
-    renewed = (
-        None
-        if facts is None
-        else msgspec.structs.replace(facts, manifest_sha256=event.manifest_sha256)
-    )
+    renewed = None if facts is None else msgspec.structs.replace(facts, manifest_sha256=event.manifest_sha256)
     return _change(state, event.number, files=event.files, facts=renewed)

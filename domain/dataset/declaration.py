@@ -6,9 +6,7 @@ import msgspec
 
 from domain.shared.ids import Sha256
 
-ColumnType = Literal[
-    "float64", "float32", "int64", "int32", "string", "bool", "date", "timestamp"
-]
+ColumnType = Literal["float64", "float32", "int64", "int32", "string", "bool", "date", "timestamp"]
 RESERVED_COLUMNS = ("entity", "date", "knowledge_date", "seq", "op")
 
 
@@ -19,10 +17,10 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     type: ColumnType
 
 
-class Declaration(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
-    """Columns beside the row model's own (entity, date, knowledge_date, seq, op), and how knowledge dates are to be read."""
+class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Columns beside the row model's own (entity, date, knowledge_date, seq, op), and how knowledge dates are
+    to be read.
+    """
 
     columns: Annotated[tuple[Column, ...], msgspec.Meta(min_length=1, max_length=512)]
     calendar: str | None = None

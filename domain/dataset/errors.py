@@ -20,7 +20,7 @@ class DatasetExists(RuleBroken):
 class DatasetDeclarationInvalid(RuleBroken):
     """The declaration contradicts itself."""
 
-    remedy = "Name each column once, none of entity, date, knowledge_date, seq, op, and a calendar that exists."
+    remedy = "Name each column once, none of entity, date, knowledge_date, seq, op; and a known calendar."
 
 
 class DatasetEmpty(RuleBroken):

@@ -68,9 +68,7 @@ class DatasetVersionWritten(_OfVersion, frozen=True, kw_only=True):
     """A prediction recorded more than 24 h after its last decision time."""
 
 
-class LocatedFile(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
+class LocatedFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file that another service wrote, under a named root of the settings: never a URI."""
 
     location: Name

@@ -17,5 +17,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`by_space`: the space `official` blocks, `staging` warns."""
 
     def key(self) -> str:
-        """`kind#` and the first 16 hex digits of the SHA-256 of kind and config: names this contract in reports."""
+        """`kind#` and the first 16 hex digits of the SHA-256 of kind and config: names this contract in
+        reports.
+        """
         return f"{self.kind}#{hashlib.sha256(_encode([self.kind, self.config])).hexdigest()[:16]}"

@@ -3,10 +3,10 @@
 import msgspec
 
 
-class Measurement(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
-    """One contract's figures on one frame: what was observed, how many rows broke the limit, the first 20 keys."""
+class Measurement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One contract's figures on one frame: what was observed, how many rows broke the limit, the first 20
+    keys.
+    """
 
     contract: str
     """The contract's key: which kind and config this was measured for."""
@@ -18,9 +18,7 @@ class Measurement(
     """The first 20 offending keys, as `date/entity`."""
 
 
-class Measurements(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
+class Measurements(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All measurements of one output."""
 
     rows: int

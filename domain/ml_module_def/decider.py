@@ -27,12 +27,7 @@ from domain.ml_module_def.events import (
 from domain.ml_module_def.manifest import Manifest
 from domain.shared.activity import Event, StreamKey
 
-DefinitionEvent = (
-    DefinitionSubmitted
-    | DefinitionEvaluated
-    | DefinitionPublished
-    | DefinitionDeprecated
-)
+DefinitionEvent = DefinitionSubmitted | DefinitionEvaluated | DefinitionPublished | DefinitionDeprecated
 
 
 class DefinitionVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,19 +82,14 @@ def evaluate(state: State, name: str, version: str, sender: str) -> tuple[Event,
     """Have a failed version evaluated again; one that is under way or passed needs nothing."""
     known = state.version(name, version)
     return (
-        (DefinitionSubmitted(manifest=known.manifest, submitter=sender),)
-        if known.state == "failed"
-        else ()
+        (DefinitionSubmitted(manifest=known.manifest, submitter=sender),) if known.state == "failed" else ()
     )
 
 
 def record_evaluation(state: State, command: RecordEvaluation) -> tuple[Event, ...]:
     """Record a verdict on the bytes that are waiting for one; a late or repeated verdict changes nothing."""
     known = state.version(command.name, command.version)
-    if (
-        known.state != "submitted"
-        or known.manifest.package_sha256 != command.package_sha256
-    ):
+    if known.state != "submitted" or known.manifest.package_sha256 != command.package_sha256:
         return ()
     return (
         DefinitionEvaluated(
@@ -127,22 +117,16 @@ def publish(state: State, name: str, version: str) -> tuple[Event, ...]:
 def deprecate(state: State, name: str, version: str) -> tuple[Event, ...]:
     """Stop new use of a version that passed; deprecated already: nothing."""
     known = _passed(state, name, version)
-    return (
-        () if known.deprecated else (DefinitionDeprecated(name=name, version=version),)
-    )
+    return () if known.deprecated else (DefinitionDeprecated(name=name, version=version),)
 
 
-def usable(
-    state: State, name: str, version: str, *, principal: str, space: str
-) -> DefinitionVersion:
-    """The version, if an instance of `principal` in `space` may take it now; raises the rule that forbids it."""
+def usable(state: State, name: str, version: str, *, principal: str, space: str) -> DefinitionVersion:
+    """The version, if an instance of `principal` in `space` may take it; raises the rule that forbids it."""
     known = _passed(state, name, version)
     if known.deprecated:
         raise DefinitionVersionDeprecated(f"{name}@{version} is deprecated")
     if not known.published and (space != "staging" or known.submitter != principal):
-        raise DefinitionNotPublished(
-            f"{name}@{version} is not published", submitter=known.submitter
-        )
+        raise DefinitionNotPublished(f"{name}@{version} is not published", submitter=known.submitter)
     return known
 
 
@@ -186,6 +170,4 @@ def _with(state: State, version: str, new: DefinitionVersion) -> State:
 
 
 def _change(state: State, version: str, /, **changes: Any) -> State:
-    return _with(
-        state, version, msgspec.structs.replace(state.versions[version], **changes)
-    )
+    return _with(state, version, msgspec.structs.replace(state.versions[version], **changes))

@@ -10,7 +10,7 @@ from domain.shared.ids import Name, Sha256
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One check of an evaluation: what was looked at, whether it held, how long it took (s) and what it said."""
+    """One check of an evaluation: what was looked at, whether it held, its seconds and its output."""
 
     name: str
     ok: bool

@@ -1,4 +1,4 @@
-"""What a definition package says of itself, read from its `definition.toml` without running any of its code."""
+"""What a definition package says of itself in `definition.toml`, read without running its code."""
 
 import msgspec
 

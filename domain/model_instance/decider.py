@@ -70,25 +70,19 @@ def existing(state: State, name: str) -> Specification:
 
 
 def open_for_change(state: State, name: str) -> Specification:
-    """The present specification of an instance that is not archived; raises InstanceUnknown, InstanceClosed."""
+    """The specification of an instance that is not archived; raises InstanceUnknown, InstanceClosed."""
     specification = existing(state, name)
     if state.archived:
         raise InstanceClosed(f"the instance {name} is archived")
     return specification
 
 
-def create(
-    state: State, name: str, specification: Specification, output_dataset: str
-) -> tuple[Event, ...]:
+def create(state: State, name: str, specification: Specification, output_dataset: str) -> tuple[Event, ...]:
     """A new instance; its name must be free."""
     if state.specification is not None:
         raise InstanceExists(f"there is an instance {name} already")
     check_specification(specification)
-    return (
-        InstanceCreated(
-            name=name, specification=specification, output_dataset=output_dataset
-        ),
-    )
+    return (InstanceCreated(name=name, specification=specification, output_dataset=output_dataset),)
 
 
 def updated_specification(state: State, command: UpdateInstance) -> Specification:
@@ -125,11 +119,7 @@ def update(state: State, name: str, specification: Specification) -> tuple[Event
             if getattr(present, field) != getattr(specification, field)
         )
     )
-    return (
-        (InstanceUpdated(name=name, specification=specification, changed=changed),)
-        if changed
-        else ()
-    )
+    return (InstanceUpdated(name=name, specification=specification, changed=changed),) if changed else ()
 
 
 def archive(state: State, name: str) -> tuple[Event, ...]:
@@ -141,10 +131,10 @@ def archive(state: State, name: str) -> tuple[Event, ...]:
     return (*retired, InstanceArchived(name=name))
 
 
-def number_version(
-    state: State, name: str, run_id: str
-) -> tuple[int, tuple[Event, ...]]:
-    """Give the next version number to a training run's result (an archived instance still numbers what runs end)."""
+def number_version(state: State, name: str, run_id: str) -> tuple[int, tuple[Event, ...]]:
+    """Give the next version number to a training run's result (an archived instance still numbers what runs
+    end).
+    """
     existing(state, name)
     number = state.last_number + 1
     return number, (InstanceVersionNumbered(name=name, number=number, run_id=run_id),)
@@ -152,9 +142,7 @@ def number_version(
 
 def change_active(state: State, name: str, number: int | None) -> tuple[Event, ...]:
     """Another version, or none, goes into production."""
-    return (
-        InstanceActiveVersionChanged(name=name, active=number, former=state.active),
-    )
+    return (InstanceActiveVersionChanged(name=name, active=number, former=state.active),)
 
 
 def active_version(state: State, name: str) -> int:
@@ -183,9 +171,7 @@ def roles(bindings: Sequence[DatasetBinding]) -> dict[str, DatasetBinding]:
     for binding in bindings:
         role = binding.role or binding.dataset
         if role in found:
-            raise InstanceDatasetsMissing(
-                f"two datasets have the role {role!r}", role=role
-            )
+            raise InstanceDatasetsMissing(f"two datasets have the role {role!r}", role=role)
         found[role] = binding
     return found
 
@@ -195,12 +181,8 @@ def check_specification(specification: Specification) -> None:
     roles(specification.training_datasets)
     roles(specification.inference_datasets)
     policy = specification.promotion_policy
-    if policy.mode == "automatic" and (
-        policy.metric is None or policy.at_least is None
-    ):
-        raise InstanceConfigInvalid(
-            "an automatic promotion policy needs `metric` and `at_least`"
-        )
+    if policy.mode == "automatic" and (policy.metric is None or policy.at_least is None):
+        raise InstanceConfigInvalid("an automatic promotion policy needs `metric` and `at_least`")
     if specification.space == "official" and specification.config.history == "restated":
         raise PitRestatedHistory("history `restated` in the space official")
     for schedule in specification.schedules:

@@ -7,9 +7,7 @@ class InstanceUnknown(RuleBroken):
     """There is no such instance."""
 
     kind = Kind.NOT_FOUND
-    remedy = (
-        "List what there is: GET /api/v1/instances, or `optaic-mlops instance list`."
-    )
+    remedy = "List what there is: GET /api/v1/instances, or `optaic-mlops instance list`."
 
 
 class InstanceExists(RuleBroken):
@@ -39,7 +37,9 @@ class InstanceHyperParametersInvalid(RuleBroken):
 
 
 class InstanceConfigInvalid(RuleBroken):
-    """A value of the configuration cannot work: an unknown calendar, zone, cron line, or a policy without a metric."""
+    """A value of the configuration cannot work: an unknown calendar, zone, cron line, or a policy without a
+    metric.
+    """
 
     remedy = "Correct the field that the detail names."
 

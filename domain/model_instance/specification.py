@@ -11,9 +11,7 @@ from domain.shared.text import NonNegative, Positive, Tag, Text
 RunKind = Literal["training", "inference", "monitoring"]
 
 
-class DatasetBinding(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
+class DatasetBinding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A dataset in the role that the definition's code knows it by, optionally pinned to one version."""
 
     dataset: Name
@@ -23,7 +21,9 @@ class DatasetBinding(
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How runs read data and train. Sessions are those of `calendar`; without one, rows of the data's own frequency."""
+    """How runs read data and train. Sessions are those of `calendar`; without one, rows of the data's own
+    frequency.
+    """
 
     target_col: str | None = None
     feature_cols: tuple[str, ...] | None = None
@@ -62,9 +62,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     memory_mib: Annotated[int, msgspec.Meta(ge=64, le=1_048_576)] = 4096
 
 
-class PromotionPolicy(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
+class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Manual, or automatic when a metric of the new version reaches a threshold and the gate passes."""
 
     mode: Literal["manual", "automatic"] = "manual"
@@ -72,9 +70,7 @@ class PromotionPolicy(
     at_least: float | None = None
 
 
-class Specification(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
+class Specification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything of an instance that an update may change."""
 
     definition: DefinitionRef

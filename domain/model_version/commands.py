@@ -59,7 +59,9 @@ class AnnotateVersion(Command, frozen=True, kw_only=True):
 
 
 class PurgeVersionArtifact(Command, frozen=True, kw_only=True):
-    """Delete the artifact's bytes (licence, law, space); refused for a production version unless forced. Needs a reason."""
+    """Delete the artifact's bytes (licence, law, space); refused for a production version unless forced.
+    Needs a reason.
+    """
 
     TYPE: ClassVar = "purge_version_artifact"
     NEEDS_REASON: ClassVar = True

@@ -1,6 +1,6 @@
 """Decisions about one model version.
 
-none ──stage──> staging ──promote──> production ──(another takes over, or retire)──> archived ──rollback──> production
+none ──stage──> staging ──promote──> production ──(replaced or retired)──> archived ──rollback──> production
   └───────────────┴──────────────────────────archive──────────────────────────────────> archived
 """
 
@@ -81,43 +81,31 @@ def stage(state: State, instance: str, number: int) -> tuple[Event, ...]:
     """none → staging."""
     loadable(state, instance, number)
     if state.stage != "none":
-        raise VersionNotNew(
-            f"{instance}@{number} is in {state.stage}", stage=state.stage
-        )
+        raise VersionNotNew(f"{instance}@{number} is in {state.stage}", stage=state.stage)
     return (VersionStaged(instance=instance, number=number),)
 
 
-def promote(
-    state: State, instance: str, number: int, replaces: int | None
-) -> tuple[Event, ...]:
+def promote(state: State, instance: str, number: int, replaces: int | None) -> tuple[Event, ...]:
     """staging → production."""
     loadable(state, instance, number)
     _not_in_production(state, instance, number)
     if state.stage != "staging":
-        raise VersionNotStaged(
-            f"{instance}@{number} is in {state.stage}", stage=state.stage
-        )
+        raise VersionNotStaged(f"{instance}@{number} is in {state.stage}", stage=state.stage)
     return (VersionPromoted(instance=instance, number=number, replaces=replaces),)
 
 
-def rollback(
-    state: State, instance: str, number: int, replaces: int | None
-) -> tuple[Event, ...]:
+def rollback(state: State, instance: str, number: int, replaces: int | None) -> tuple[Event, ...]:
     """archived → production."""
     loadable(state, instance, number)
     _not_in_production(state, instance, number)
     if state.stage != "archived":
-        raise VersionNotArchived(
-            f"{instance}@{number} is in {state.stage}", stage=state.stage
-        )
+        raise VersionNotArchived(f"{instance}@{number} is in {state.stage}", stage=state.stage)
     if not state.was_staged:
         raise VersionNeverStaged(f"{instance}@{number} never passed its gate")
     return (VersionRolledBack(instance=instance, number=number, replaces=replaces),)
 
 
-def archive(
-    state: State, instance: str, number: int, replaced_by: int | None
-) -> tuple[Event, ...]:
+def archive(state: State, instance: str, number: int, replaced_by: int | None) -> tuple[Event, ...]:
     """Any stage → archived; archived already: nothing."""
     existing(state, instance, number)
     if state.stage == "archived":
@@ -135,16 +123,8 @@ def archive(
 def annotate(state: State, command: AnnotateVersion) -> tuple[Event, ...]:
     """Change description or tags; no difference, no event."""
     existing(state, command.instance, command.number)
-    description = (
-        state.description
-        if command.description is UNSET
-        else cast("str", command.description)
-    )
-    tags = (
-        state.tags
-        if command.tags is UNSET
-        else tuple(sorted(set(cast("tuple[str, ...]", command.tags))))
-    )
+    description = state.description if command.description is UNSET else cast("str", command.description)
+    tags = state.tags if command.tags is UNSET else tuple(sorted(set(cast("tuple[str, ...]", command.tags))))
     if (description, tags) == (state.description, state.tags):
         return ()
     return (
@@ -157,9 +137,7 @@ def annotate(state: State, command: AnnotateVersion) -> tuple[Event, ...]:
     )
 
 
-def purge(
-    state: State, instance: str, number: int, *, force: bool
-) -> tuple[Event, ...]:
+def purge(state: State, instance: str, number: int, *, force: bool) -> tuple[Event, ...]:
     """Delete the artifact's bytes; purged already: nothing."""
     registered = existing(state, instance, number)
     if state.purged:
@@ -178,9 +156,7 @@ def purge(
 
 def _not_in_production(state: State, instance: str, number: int) -> None:
     if state.stage == "production":
-        raise VersionAlreadyInProduction(
-            f"{instance}@{number} is in production already"
-        )
+        raise VersionAlreadyInProduction(f"{instance}@{number} is in production already")
 
 
 def evolve(state: State, event: Event) -> State:
@@ -188,9 +164,7 @@ def evolve(state: State, event: Event) -> State:
     one = cast("VersionEvent", event)
     match one:
         case VersionRegistered():
-            return State(
-                registered=one, stage=one.stage, was_staged=one.stage == "staging"
-            )
+            return State(registered=one, stage=one.stage, was_staged=one.stage == "staging")
         case VersionStaged():
             return msgspec.structs.replace(state, stage="staging", was_staged=True)
         case VersionPromoted() | VersionRolledBack():
@@ -198,9 +172,7 @@ def evolve(state: State, event: Event) -> State:
         case VersionArchived():
             return msgspec.structs.replace(state, stage="archived")
         case VersionAnnotated():
-            return msgspec.structs.replace(
-                state, description=one.description, tags=one.tags
-            )
+            return msgspec.structs.replace(state, description=one.description, tags=one.tags)
         case VersionPurged():
             return msgspec.structs.replace(state, purged=True)
         case _:

@@ -14,9 +14,7 @@ class VersionNotNew(RuleBroken):
     """Only a version in stage `none` can be staged."""
 
     kind = Kind.STATE
-    remedy = (
-        "Look at its stage; from staging it is promoted, from archived rolled back."
-    )
+    remedy = "Look at its stage; from staging it is promoted, from archived rolled back."
 
 
 class VersionNotStaged(RuleBroken):

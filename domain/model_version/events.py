@@ -21,7 +21,9 @@ class VersionInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeatureReading(msgspec.Struct, frozen=True, kw_only=True):
-    """How the model's features are read: taken by every later inference, whatever the instance's config says then."""
+    """How the model's features are read: taken by every later inference, whatever the instance's config says
+    then.
+    """
 
     target_col: str | None
     feature_cols: tuple[str, ...] | None

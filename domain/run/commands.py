@@ -12,9 +12,7 @@ from domain.shared.ids import Name, RunId, Sha256
 from domain.shared.times import Instant
 
 
-class ExternalInput(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
+class ExternalInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A dataset version that an external training declares to have read."""
 
     dataset: Name
@@ -64,9 +62,7 @@ class LogMetrics(Command, frozen=True, kw_only=True):
     TYPE: ClassVar = "log_metrics"
     WORKER: ClassVar = True
     run_id: RunId
-    points: Annotated[
-        tuple[MetricPoint, ...], msgspec.Meta(min_length=1, max_length=1000)
-    ]
+    points: Annotated[tuple[MetricPoint, ...], msgspec.Meta(min_length=1, max_length=1000)]
 
 
 class CompleteRun(Command, frozen=True, kw_only=True):

@@ -30,14 +30,7 @@ from domain.run.events import (
 )
 from domain.shared.activity import Event, StreamKey
 
-RunEvent = (
-    RunSubmitted
-    | RunStarted
-    | RunMetricsLogged
-    | RunCompleted
-    | RunFailed
-    | RunCancelled
-)
+RunEvent = RunSubmitted | RunStarted | RunMetricsLogged | RunCompleted | RunFailed | RunCancelled
 Status = Literal["none", "pending", "running", "completed", "failed", "cancelled"]
 
 
@@ -80,9 +73,7 @@ def start(state: State, command: StartRun) -> tuple[Event, ...]:
     """One worker claims a pending run."""
     run = _unfinished(state, command.run_id)
     if state.status == "running":
-        raise RunAlreadyClaimed(
-            f"the run {command.run_id} is with {state.worker}", worker=state.worker
-        )
+        raise RunAlreadyClaimed(f"the run {command.run_id} is with {state.worker}", worker=state.worker)
     return (
         RunStarted(
             run_id=run.run_id,
@@ -176,9 +167,7 @@ def running(state: State, run_id: str) -> RunSubmitted:
 def _unfinished(state: State, run_id: str) -> RunSubmitted:
     run = existing(state, run_id)
     if state.status in ("completed", "failed", "cancelled"):
-        raise RunAlreadyFinished(
-            f"the {run.kind} run {run_id} is {state.status}", state=state.status
-        )
+        raise RunAlreadyFinished(f"the {run.kind} run {run_id} is {state.status}", state=state.status)
     return run
 
 

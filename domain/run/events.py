@@ -1,4 +1,6 @@
-"""What can happen to a run. The three kinds share these classes; actions stay `training_run.*`, `inference_run.*`, …"""
+"""What can happen to a run. The three kinds share these classes; actions stay `training_run.*`,
+`inference_run.*`, …
+"""
 
 from datetime import datetime
 from typing import Any, ClassVar, Literal

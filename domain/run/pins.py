@@ -6,16 +6,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from domain.shared.ids import Name, Sha256
-from domain.shared.references import DefinitionRef
 
-MetricName = Annotated[
-    str, msgspec.Meta(pattern="^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}$")
-]
+MetricName = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}$")]
 
 
-class PinnedInput(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
+class PinnedInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One dataset version that the run may read, in its role."""
 
     dataset: Name
@@ -63,16 +58,16 @@ class DateRange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A stored model file, by its hash; `format` names how it is read (`xgboost-json`, `lightgbm-text`, `skops`, …)."""
+    """A stored model file, by its hash; `format` names how it is read (`xgboost-json`, `lightgbm-text`,
+    `skops`, …).
+    """
 
     sha256: Sha256
     size_bytes: int
     format: str
 
 
-class MetricPoint(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
+class MetricPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One value of a metric at a step."""
 
     name: MetricName

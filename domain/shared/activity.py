@@ -11,7 +11,8 @@ from domain.shared.ids import stream_id
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened to one resource: past tense, references and numbers, never blobs.
 
-    A subclass names its actions literally: they are stored for ever. One class serves several actions where one
+    A subclass names its actions literally: they are stored for ever. One class serves several actions where
+    one
     aggregate has several kinds (runs); `action()` then picks by the event's own kind.
     """
 
@@ -47,7 +48,9 @@ class StreamKey(msgspec.Struct, frozen=True, order=True):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """Who acts: an opaque principal, how it was authenticated, and for whom it acts (recorded, never authorised by)."""
+    """Who acts: an opaque principal, how it was authenticated, and for whom it acts (recorded, never
+    authorised by).
+    """
 
     principal: str
     method: str = "local"

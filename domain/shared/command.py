@@ -1,4 +1,4 @@
-"""A command: one wish, the same over HTTP, Kafka and the CLI. Unknown fields are refused where it is decoded."""
+"""A command: one wish, the same over HTTP, Kafka and the CLI; unknown fields are refused."""
 
 from typing import ClassVar
 
@@ -17,9 +17,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Changes what runs in production or ends something for good: refused without a reason."""
 
 
-class CommandMessage(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
+class CommandMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A command in its envelope, as `POST /commands` and Kafka carry it."""
 
     command_id: str

@@ -105,7 +105,7 @@ class ReferenceMalformed(RuleBroken):
     """A reference such as `spx-alpha@3` or `training_run:0192…` is not of its form."""
 
     kind = Kind.MALFORMED
-    remedy = "Definition name@1.2.0, model version instance@3, dataset version dataset@12, lineage node type:id."
+    remedy = "Definition name@1.2.0, model version instance@3, dataset version name@12, lineage node type:id."
 
 
 class AsOfInFuture(RuleBroken, resource="as_of"):

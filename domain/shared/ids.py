@@ -15,15 +15,13 @@ Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 RunId = Annotated[
     str,
-    msgspec.Meta(
-        pattern="^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
-    ),
+    msgspec.Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"),
 ]
 """A run's id: a UUIDv7 in lower case."""
 
 
 def stream_id(tenant: str, resource_type: str, name: str) -> UUID:
-    """The id of the stream of one named resource; equal names give equal ids, so the first version is unique."""
+    """The id of a named resource's stream; equal names give equal ids, so the first version is unique."""
     return uuid5(NAMESPACE, f"{tenant}\n{resource_type}\n{name}")
 
 
@@ -44,7 +42,5 @@ def policy_command_id(policy: str, cause: UUID) -> UUID:
 
 def uuid7(unix_ms: int, random_bits: int) -> UUID:
     """A UUIDv7 (RFC 9562, 5.7) from a time in ms since 1970 and 74 random bits."""
-    high = (
-        (unix_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (random_bits >> 62 & 0xFFF) << 64
-    )
+    high = (unix_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (random_bits >> 62 & 0xFFF) << 64
     return UUID(int=high | 0b10 << 62 | random_bits & (1 << 62) - 1)

@@ -1,4 +1,6 @@
-"""Readable references, the same everywhere: `xgb-signal@1.2.0`, `spx-alpha@3`, `dataset_version:us-prices@12`."""
+"""Readable references, the same everywhere: `xgb-signal@1.2.0`, `spx-alpha@3`,
+`dataset_version:us-prices@12`.
+"""
 
 import re
 from typing import Self
@@ -9,9 +11,7 @@ from domain.shared.errors import ReferenceMalformed
 
 _NAME = "[a-z0-9][a-z0-9-]{1,62}"
 _NUMBERED = re.compile(f"({_NAME})@([1-9][0-9]{{0,8}})")
-_DEFINITION = re.compile(
-    f"({_NAME})@((?:0|[1-9][0-9]*)(?:\\.(?:0|[1-9][0-9]*)){{2}}(?:-[0-9A-Za-z.-]+)?)"
-)
+_DEFINITION = re.compile(f"({_NAME})@((?:0|[1-9][0-9]*)(?:\\.(?:0|[1-9][0-9]*)){{2}}(?:-[0-9A-Za-z.-]+)?)")
 _RUN = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 RUN_NODE_TYPES = ("training_run", "inference_run", "monitoring_run")
 NODE_TYPES = ("dataset_version", *RUN_NODE_TYPES, "model_version")
@@ -65,9 +65,7 @@ class NodeRef(msgspec.Struct, frozen=True, order=True):
         kind, _, identity = text.partition(":")
         form = _RUN if kind in RUN_NODE_TYPES else _NUMBERED
         if kind not in NODE_TYPES or not form.fullmatch(identity):
-            raise ReferenceMalformed(
-                f"{text!r} is not a lineage node", node_types=list(NODE_TYPES)
-            )
+            raise ReferenceMalformed(f"{text!r} is not a lineage node", node_types=list(NODE_TYPES))
         return cls(kind, identity)
 
     def __str__(self) -> str:
