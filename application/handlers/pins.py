@@ -125,7 +125,7 @@ def _submitted(
     as_of: datetime,
     context: Context,
 ) -> Any:
-    """RunSubmitted with all that does not depend on the kind filled in; the caller adds the rest by keyword."""
+    """RunSubmitted, what does not depend on the kind filled in; the caller adds the rest by keyword."""
     decisions = None
     if command.first is not None and command.last is not None:
         decisions = DateRange(first=command.first, last=command.last)

@@ -123,8 +123,8 @@ def archive(state: State, instance: str, number: int, replaced_by: int | None) -
 def annotate(state: State, command: AnnotateVersion) -> tuple[Event, ...]:
     """Change description or tags; no difference, no event."""
     existing(state, command.instance, command.number)
-    description = state.description if command.description is UNSET else cast("str", command.description)
-    tags = state.tags if command.tags is UNSET else tuple(sorted(set(cast("tuple[str, ...]", command.tags))))
+    description = state.description if command.description is UNSET else command.description
+    tags = state.tags if command.tags is UNSET else tuple(sorted(set(command.tags)))
     if (description, tags) == (state.description, state.tags):
         return ()
     return (
