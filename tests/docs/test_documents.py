@@ -71,8 +71,8 @@ def test_the_architecture_fits_in_two_hundred_lines():
 
 def test_the_architecture_names_only_what_exists():
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    tree = next(block for block in re.findall(r"```tree\n(.*?)```", text, re.DOTALL))
-    named = [line.split()[0] for line in tree.splitlines() if line and not line.startswith(" ")]
+    (tree,) = re.findall(r"```tree\n(.*?)```", text, re.DOTALL)
+    named = [line.split()[0] for line in tree.splitlines()]
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
