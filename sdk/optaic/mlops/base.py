@@ -33,7 +33,6 @@ class BaseModel(ABC):
     Params: ClassVar[type[pydantic.BaseModel]] = Params
     format: ClassVar[str] = "files"
     """How the artifact is read, such as `xgboost-json`."""
-
     def __init__(self, params: pydantic.BaseModel) -> None:
         self.params = params
 
@@ -53,6 +52,11 @@ class BaseModel(ABC):
     @abstractmethod
     def load(cls, folder: Path, params: pydantic.BaseModel) -> Self:
         """Read what `save` wrote."""
+
+    @property
+    def train_facts(self) -> Mapping[str, float]:
+        """What the last `fit` measured, such as the log-likelihood per row; a training's evaluator sees it."""
+        return {}
 
 
 class BaseFeatures(ABC):

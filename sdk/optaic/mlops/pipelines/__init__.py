@@ -1,0 +1,1 @@
+"""What a run does in its process: training, inference and monitoring around a definition's components."""
