@@ -1,0 +1,68 @@
+"""The service's settings: environment variables `OPTAIC_MLOPS_*`, or arguments; docs/cli.md lists them."""
+
+import ipaddress
+import os
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.shared.errors import Kind, RuleBroken
+
+
+class SettingHostNotLoopback(RuleBroken):
+    """Without authentication the service is reachable from this machine only."""
+
+    kind = Kind.FORBIDDEN
+    remedy = "Bind to 127.0.0.1, ::1 or localhost."
+
+
+def default_data() -> Path:
+    """The data folder of who named none: `$XDG_DATA_HOME/optaic-mlops`, else `~/.local/share/optaic-mlops`."""
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "optaic-mlops"
+
+
+class Settings(BaseSettings):
+    """How one service runs. Everything has a default, so that the embedded mode needs no file."""
+
+    model_config = SettingsConfigDict(env_prefix="OPTAIC_MLOPS_", frozen=True, extra="forbid")
+
+    data: Path = Field(default_factory=default_data)
+    """The data folder: log, views, datasets, artifacts; one service owns it at a time."""
+    host: str = "127.0.0.1"
+    """Where to listen; loopback only."""
+    port: int = Field(default=8484, ge=0, le=65535)
+    """0: any free port, named in service.json."""
+    tenant: str = Field(default="local", pattern="^[a-z0-9][a-z0-9-]{0,62}$")
+    """The tenant of everything that this service writes and shows."""
+    principal: str = Field(default="p_local", pattern="^p_[A-Za-z0-9_-]{1,60}$")
+    """The opaque id of who sends commands, until credentials say so."""
+    python: Path | None = None
+    """The interpreter of runs and evaluations; None: the service's own."""
+    run_slots: int = Field(default=2, ge=0, le=64)
+    """How many runs and evaluations go on at once; 0: none, workers elsewhere do it."""
+    idle_exit_s: float = Field(default=0, ge=0)
+    """A service that nobody asked anything for so long, and that has no run in hand, ends; 0: never."""
+    json_bytes_max: int = Field(default=1 << 20, ge=1024)
+    """The largest JSON body, in bytes."""
+    upload_bytes_max: int = Field(default=512 << 20, ge=1024)
+    """The largest uploaded file, in bytes."""
+    wait_s_max: float = Field(default=10, ge=0)
+    """How long a read waits for a position (`after`, `as_of`) before it answers 503, in seconds."""
+    locations: dict[str, Path] = {}
+    """Named folders where other services leave dataset files; JSON in the environment."""
+
+    @field_validator("host")
+    @classmethod
+    def _loopback(cls, host: str) -> str:
+        if host != "localhost" and not _is_loopback(host):
+            raise SettingHostNotLoopback(f"{host!r} can be reached from elsewhere", host=host)
+        return host
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
