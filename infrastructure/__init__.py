@@ -1,0 +1,1 @@
+"""Everything that touches the world: one folder for one outside system, behind the ports of `application`."""

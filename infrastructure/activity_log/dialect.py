@@ -1,0 +1,94 @@
+"""The seam between the log and a database: what an adapter provides. SQLite is in `sqlite.py`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from application.ports import Outcome
+from infrastructure.activity_log.decision import CommandKey, Decision, Head, StreamHead
+from infrastructure.activity_log.record import Row
+
+
+class WriteSession(Protocol):
+    """The writer's one connection; between `begin` and `commit` or `rollback` it holds the write lock."""
+
+    def begin(self) -> None:
+        """Take the lock and begin."""
+        ...
+
+    def head(self) -> Head:
+        """The head row."""
+        ...
+
+    def known(self, keys: Sequence[CommandKey]) -> Mapping[CommandKey, Outcome]:
+        """The first outcomes of those commands that were seen before."""
+        ...
+
+    def streams(self, stream_ids: Sequence[str]) -> Mapping[str, StreamHead]:
+        """Where streams stand; a stream without events is left out."""
+        ...
+
+    def write(self, former: Head, decision: Decision) -> None:
+        """Insert rows and outcomes and move the head from `former`. Raises LogHeadMoved."""
+        ...
+
+    def commit(self) -> None:
+        """Make it durable."""
+        ...
+
+    def rollback(self) -> None:
+        """Undo; harmless outside a transaction."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection back."""
+        ...
+
+
+class ReadConnections(Protocol):
+    """Reading beside the writer, from any thread."""
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Run one statement (parameters as `?`) and fetch everything."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager["Snapshot"]:
+        """One unchanging view of the log for several statements."""
+        ...
+
+
+class Snapshot(Protocol):
+    """The log as it stood at one moment."""
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Run one statement and fetch everything."""
+        ...
+
+    def stream(self, statement: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
+        """Run one statement and fetch row by row."""
+        ...
+
+
+class Dialect(Protocol):
+    """One database that can hold an activity log."""
+
+    @property
+    def driver_errors(self) -> tuple[type[Exception], ...]:
+        """What the driver raises when it cannot write."""
+        ...
+
+    def create_tables(self) -> None:
+        """Create tables and guards where they are missing."""
+        ...
+
+    def write_session(self) -> WriteSession:
+        """Open the writer's connection."""
+        ...
+
+    def readers(self) -> ReadConnections:
+        """The connections of the readers."""
+        ...
+
+    def close(self) -> None:
+        """Close every connection."""
+        ...

@@ -1,0 +1,106 @@
+"""The parts of an open log that the port and the persistence module share."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from application.ports import Clock
+from domain.shared.times import to_micros
+from infrastructure.activity_log.batch_writer import BatchWriter
+from infrastructure.activity_log.dialect import Dialect
+from infrastructure.activity_log.errors import LogHeadWrong
+from infrastructure.activity_log.group_commit import GroupCommit, GroupLimits
+from infrastructure.activity_log.head_signal import HeadSignal
+from infrastructure.activity_log.ownership import Ownership, refuse_network_file_system
+from infrastructure.activity_log.payload import Decoder
+from infrastructure.activity_log.reading import LogReader
+from infrastructure.activity_log.record import Row
+from infrastructure.activity_log.sqlite import SqliteDialect
+from infrastructure.activity_log.system_clock import SystemClock
+
+
+class LogStore:
+    """Writer, readers and signal over one database; `close` ends them in order."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        ownership: Ownership,
+        clock: Clock,
+        limits: GroupLimits,
+        *,
+        decoder: Decoder | None = None,
+        first_version: int = 1,
+    ) -> None:
+        """Raises LogHeadWrong if the head row and the last event disagree."""
+        self._dialect = dialect
+        self._ownership = ownership
+        self.reader = LogReader(dialect.readers(), decoder or Decoder())
+        self.session = dialect.write_session()
+        head = self.session.head()
+        last = self.reader.last_position()
+        if head.position != last:
+            raise LogHeadWrong(
+                f"the head says {head.position}, the last event is {last}", head=head.position, last=last
+            )
+        self.signal = HeadSignal(last)
+        self.writer = BatchWriter(
+            self.session,
+            dialect.driver_errors,
+            lambda: to_micros(clock.now()),
+            self.signal.advance,
+            first_version - 1,
+        )
+        self.commit = GroupCommit(self.writer.write, limits)
+
+    @classmethod
+    def open_sqlite(
+        cls,
+        path: Path,
+        clock: Clock | None = None,
+        *,
+        limits: GroupLimits,
+        decoder: Decoder | None = None,
+        first_version: int = 1,
+    ) -> "LogStore":
+        """Own and open a log file, made where there is none.
+
+        Raises LogOnNetworkFileSystem, LogOwnedElsewhere, LogFileForeign, LogHeadWrong, SqliteTooOld,
+        SqliteSettingRefused.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        refuse_network_file_system(path.parent)
+        ownership = Ownership(path)
+        dialect: SqliteDialect | None = None
+        try:
+            dialect = SqliteDialect(path)
+            dialect.create_tables()
+            return cls(
+                dialect,
+                ownership,
+                clock or SystemClock(),
+                limits,
+                decoder=decoder,
+                first_version=first_version,
+            )
+        except BaseException:
+            if dialect:
+                dialect.close()
+            ownership.release()
+            raise
+
+    def import_rows(self, rows: Iterable[Row]) -> int:
+        """Take the rows of a whole log into an empty one; returns how many. Raises LogNotEmpty."""
+        return self.commit.run_alone(lambda: self.writer.import_rows(rows))
+
+    def forget(self) -> None:
+        """In a forked child: let go of the parent's lock and refuse every command."""
+        self.commit.refuse_all()
+        self._ownership.release()
+
+    def close(self) -> None:
+        """Write what waits, then close; twice is once."""
+        self.commit.close()
+        self.signal.close()
+        self.writer.close()
+        self._dialect.close()
+        self._ownership.release()
