@@ -36,6 +36,15 @@ def test_features_do_not_look_ahead(frames, sessions):
     assert Features().compute(until(frames, cut)).equals(full)
 
 
+def test_a_price_that_stands_still_is_neither_up_nor_down(frames):
+    still = pl.when(pl.col("entity") == "e1").then(pl.lit(20.0)).otherwise(pl.col("close"))
+    features = Features().compute(frames | {"prices": frames["prices"].with_columns(still.alias("close"))})
+    last = features.filter(pl.col("date") == features["date"].max())
+    below = last.filter(pl.col("up_share_14") < last.filter(pl.col("entity") == "e1")["up_share_14"].item())
+    assert last.null_count().sum_horizontal().item() == 0
+    assert 0 < below.height < 5
+
+
 def test_features_do_not_depend_on_the_order_of_rows(frames):
     shuffled = {role: frame.sample(fraction=1, shuffle=True, seed=5) for role, frame in frames.items()}
     assert Features().compute(shuffled).equals(Features().compute(frames))

@@ -83,10 +83,10 @@ def _beta(sessions: int) -> pl.Expr:
 
 
 def _up_share(sessions: int) -> pl.Expr:
-    """Gains over all moves: orders entities as the ratio of gains to losses does, but is finite."""
+    """Gains over all moves: orders entities as the ratio of gains to losses does, but is finite; 0.5 if flat."""
     gains = pl.col("r").clip(lower_bound=0).rolling_sum(sessions).over("entity")
     moves = pl.col("r").abs().rolling_sum(sessions).over("entity")
-    return gains / moves
+    return pl.when(moves.round(DIGITS) == 0).then(0.5).otherwise(gains / moves)
 
 
 def _percentile(raw: pl.Expr) -> pl.Expr:

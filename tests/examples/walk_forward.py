@@ -1,0 +1,70 @@
+"""A walk-forward evaluation in thirty lines, the oracle of the service's own pipelines on real data.
+
+For datasets in one vintage, where the rows known at t are those with `knowledge_date <= t`.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from types import SimpleNamespace
+
+import polars as pl
+
+from optaic.mlops import point_in_time
+from optaic.mlops.base import Evaluation
+
+Frames = dict[str, pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came out of sample, block by block, and what was judged."""
+
+    metrics: dict[str, float]
+    predictions: pl.DataFrame
+    blocks: list[point_in_time.Block]
+    rows: pl.DataFrame
+    """Decision rows with lagged features, labelled or not."""
+    last_trainable: date | None
+
+
+def known(frames: Frames, as_of: datetime) -> Frames:
+    """The rows that a reader had at `as_of`."""
+    return {role: frame.filter(pl.col("knowledge_date") <= as_of) for role, frame in frames.items()}
+
+
+def judge(definition: SimpleNamespace, frames: Frames, *, clock: str, horizon: int, lag: int) -> Judged:
+    """Walk forward over frames that hold what was known; `clock`: the role whose dates are the sessions."""
+    trainer, schedule = definition.trainer(), definition.trainer.walk_forward
+    sessions = point_in_time.sessions_of_rows(frames[clock])
+    decisions = pl.Series("date", trainer.decision_dates(sessions["session"].to_list()))
+    features = point_in_time.lag_features(
+        definition.features().compute(frames), decisions, sessions, lag
+    ).drop("feature_date")
+    rows = features.join(
+        definition.target().compute(frames, horizon), on=["date", "entity"], how="left", maintain_order="left"
+    )
+    blocks = point_in_time.walk_forward_blocks(
+        decisions.to_list(),
+        horizon,
+        sessions,
+        first_test=schedule.first_test,
+        refit_every=schedule.refit_every,
+        last_blocks=schedule.last_blocks,
+    )
+    fitted = [_block(definition, rows, features.columns[2:], block) for block in blocks]
+    predictions = pl.concat([predicted for predicted, _ in fitted])
+    judged = predictions.join(rows.select("date", "entity", "outcome"), on=["date", "entity"])
+    evaluation = Evaluation(judged.drop_nulls("outcome"), fitted[-1][1])
+    last = point_in_time.last_trainable(sessions["session"], horizon, sessions, sessions["close"][-1])
+    return Judged(definition.evaluator().evaluate(evaluation), predictions, blocks, rows, last)
+
+
+def _block(
+    definition: SimpleNamespace, rows: pl.DataFrame, names: list[str], block: point_in_time.Block
+) -> tuple[pl.DataFrame, dict[str, float]]:
+    train = rows.filter(pl.col("date").is_in(block.train.implode())).drop_nulls("target")
+    test = rows.filter(pl.col("date").is_in(block.test.implode()))
+    model = definition.model(definition.model.Params())
+    model.fit(train.select(names), train["target"], train["date"])
+    predicted = definition.predictor().rows(test.select("date", "entity"), model.predict(test.select(names)))
+    return predicted, getattr(model, "train_facts", {})
