@@ -1,0 +1,58 @@
+"""Part 5: three things that are refused, each for its own reason, without an event."""
+
+from datetime import UTC, date, datetime
+
+import polars as pl
+
+from domain.dataset.commands import WriteDatasetVersion
+from domain.run.commands import CompleteRun, SubmitRun
+from infrastructure.demo.chapters import LOADER, PARQUET, RESEARCHER, SIGNAL, Told
+from infrastructure.demo.stage import Stage
+
+
+def show(stage: Stage, told: Told) -> None:
+    """A back-dated write, a prediction from the future, a second completion."""
+    _tell(
+        stage,
+        "a price of 2019 'known' in 2019, written today",
+        "pit.backdated_write",
+        _backdated(stage),
+        LOADER,
+    )
+    first = told.trainings[0]
+    ahead = SubmitRun(
+        instance=SIGNAL,
+        kind="inference",
+        model_version=first.model_version,
+        first=date(2020, 6, 30),
+        last=date(2020, 6, 30),
+    )
+    _tell(
+        stage,
+        f"2020-06-30 predicted with {SIGNAL}@{first.model_version}",
+        "pit.model_from_future",
+        ahead,
+        RESEARCHER,
+    )
+    again = CompleteRun(run_id=first.id, artifact=first.artifact, metrics=first.metrics)
+    _tell(stage, f"{first.node[:24]}… completed a second time", "run.already_finished", again, RESEARCHER)
+
+
+def _backdated(stage: Stage) -> WriteDatasetVersion:
+    rows = pl.DataFrame(
+        {
+            "entity": ["sp500"],
+            "date": [date(2019, 6, 28)],
+            "knowledge_date": [datetime(2019, 6, 28, 20, tzinfo=UTC)],
+            "close": [2941.77],
+        }
+    )
+    return WriteDatasetVersion(dataset="us-index", blob_sha256=stage.store(rows), media_type=PARQUET)
+
+
+def _tell(stage: Stage, what: str, code: str, command: object, principal: str) -> None:
+    broken = stage.refused(command, principal)  # pyright: ignore[reportArgumentType]
+    stage.account.claim(broken.code == code, f"{what}: refused as {broken.code}, not {code}")
+    stage.account.line(f"  {what:<50} {broken.code}")
+    stage.account.line(f"      {broken.detail}")
+    stage.account.line(f"      → {broken.remedy}")

@@ -1,0 +1,78 @@
+"""The demonstration: real data, two definitions, training to rollback, the past, refusals, and the proof.
+
+Everything it prints comes from the log and is asserted before it is printed.
+"""
+
+import shutil
+from pathlib import Path
+from typing import TextIO
+
+from domain.shared.errors import RuleBroken
+from infrastructure.bootstrap import open_service
+from infrastructure.demo import chapters, past, proof, refusals
+from infrastructure.demo.account import Account, ClaimFailed
+from infrastructure.demo.stage import Stage
+from infrastructure.settings import Settings
+
+_MARK = ".demo"
+
+
+def run(data: Path, *, full: bool = False, out: TextIO | None = None) -> int:
+    """Play the demonstration in `data`, emptied first; returns 0, or 1 if something it says is not true."""
+    account = Account(out)
+    try:
+        _empty(data)
+        _play(data, account, full=full)
+    except (ClaimFailed, RuleBroken) as error:
+        account.line(f"\nNOT TRUE  {getattr(error, 'code', 'demo')}: {error}")
+        return 1
+    return 0
+
+
+def _empty(data: Path) -> None:
+    """Start afresh, but only where an earlier demonstration was played or nothing is."""
+    if data.exists() and any(data.iterdir()) and not (data / _MARK).exists():
+        raise ClaimFailed(f"{data} holds other data; choose an empty folder")
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True)
+    (data / _MARK).touch()
+
+
+def _play(data: Path, account: Account, *, full: bool) -> None:
+    account.line(f"OptAIC MLOps · embedded mode · fresh data folder {data} · no account, no network")
+    account.line(
+        'Two clocks: [n] = a position in our activity log; "as of" = what the world knew at that moment.'
+    )
+    settings = Settings(data=data)
+    service = open_service(settings)
+    try:
+        stage = Stage(service, account, settings.tenant)
+        with account.part(1, "Data: real figures, every row with the moment it became known"):
+            chapters.data(stage)
+        with account.part(2, "Definitions: a package of code, checked in a process of its own"):
+            chapters.definitions(stage)
+        with account.part(3, "Train, promote, predict"):
+            told = chapters.models(stage, full=full)
+        with account.part(4, "Ask the log about the past"):
+            past.ask(stage, told)
+        with account.part(5, "Refused, with the reason, and not one event written for it"):
+            refusals.show(stage, told)
+        with account.part(6, "Proof"):
+            proof.show(stage, data)
+        _close(stage, data)
+    finally:
+        service.close()
+
+
+def _close(stage: Stage, data: Path) -> None:
+    head, seconds = stage.service.log.head(), stage.account.seconds()
+    stage.account.line()
+    stage.account.line(
+        f"Everything above came from {head} events in {data}, {seconds:.0f} s. "
+        "The prices are 20 survivors: this shows the plumbing, not an edge."
+    )
+    stage.account.line(
+        "Next:  make up                                   the same data on http://127.0.0.1:8484"
+    )
+    stage.account.line(f"       optaic-mlops log tail --data {data}       every action, who and why")
+    stage.account.line("       optaic-mlops definition new my-signal --category signal    your own model")

@@ -1,0 +1,159 @@
+"""Proofs over a whole data folder: the log is whole, the views are its fold, the bytes are what the events say."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from application.ports import ArtifactStore, DatasetStore
+from domain.dataset.events import (
+    DatasetVersionCompacted,
+    DatasetVersionPurged,
+    DatasetVersionVerified,
+    DatasetVersionWritten,
+)
+from domain.ml_module_def.events import DefinitionEvaluated, DefinitionSubmitted
+from domain.model_version.events import VersionPurged, VersionRegistered
+from domain.run.events import RunCompleted, RunFailed
+from domain.shared.activity import Event
+from domain.shared.errors import RuleBroken
+from infrastructure.activity_log import SqliteActivityLog, open_activity_log
+from infrastructure.activity_log.readable import ReadableLog
+from infrastructure.activity_log.system_clock import SystemClock
+from projections.views import Views, open_views
+
+_PAGE = 2_000
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a log gives: its events, the hash of its records and the hash of all views' states."""
+
+    events: int
+    log: str
+    state: str
+
+
+@dataclass
+class Verification:
+    """What was checked and what was wrong."""
+
+    events: int = 0
+    artifacts: int = 0
+    data_versions: int = 0
+    data_files: int = 0
+    views: int = 0
+    problems: list[str] = field(default_factory=list[str])
+
+
+@dataclass
+class _Named:
+    """What the events say must be there."""
+
+    artifacts: set[str] = field(default_factory=set[str])
+    purged_artifacts: set[str] = field(default_factory=set[str])
+    manifests: dict[tuple[str, str, int], str] = field(default_factory=dict[tuple[str, str, int], str])
+    files: set[str] = field(default_factory=set[str])
+    purged_files: set[str] = field(default_factory=set[str])
+
+
+def verify_all(
+    log: ReadableLog, views: Views | None, artifacts: ArtifactStore, datasets: DatasetStore
+) -> Verification:
+    """Read everything once; the problems found are said, never raised."""
+    found = Verification()
+    verdict = log.verify()
+    found.events = verdict.events
+    if verdict.problem is not None:
+        found.problems.append(f"log: position {verdict.problem.position}: {verdict.problem.detail}")
+        return found
+    if views is not None:
+        _verify_views(views, found)
+    named = _named(log)
+    _verify_artifacts(named, artifacts, found)
+    _verify_datasets(named, datasets, found)
+    return found
+
+
+def _verify_views(views: Views, found: Verification) -> None:
+    for report in views.verify():
+        found.views += 1
+        if not report.is_equal:
+            found.problems.append(f"view {report.projection}: differs from the fold of the log")
+
+
+def _verify_artifacts(named: _Named, artifacts: ArtifactStore, found: Verification) -> None:
+    for sha256 in sorted(named.artifacts - named.purged_artifacts):
+        found.artifacts += 1
+        try:
+            artifacts.checked_path(sha256)
+        except RuleBroken as broken:
+            found.problems.append(f"{broken.code}: {broken.detail}")
+
+
+def _verify_datasets(named: _Named, datasets: DatasetStore, found: Verification) -> None:
+    for (_, name, number), manifest in sorted(named.manifests.items()):
+        found.data_versions += 1
+        found.problems += [f"{name}@{number}: {problem}" for problem in datasets.verify(manifest)]
+    found.data_files = len(named.files - named.purged_files)
+
+
+def _events(log: ReadableLog) -> Iterator[tuple[str, Event]]:
+    position = 0
+    while page := log.read(position, _PAGE):
+        position = page[-1].position
+        yield from ((one.tenant, one.event) for one in page if one.event is not None)
+
+
+def _named(log: ReadableLog) -> _Named:
+    named = _Named()
+    for tenant, event in _events(log):
+        match event:
+            case DefinitionSubmitted(manifest=manifest):
+                named.artifacts.add(manifest.package_sha256)
+            case DefinitionEvaluated(report_sha256=str(report)):
+                named.artifacts.add(report)
+            case VersionRegistered(artifact_sha256=artifact):
+                named.artifacts.add(artifact)
+            case VersionPurged(artifact_sha256=artifact):
+                named.purged_artifacts.add(artifact)
+            case RunCompleted(log_sha256=str(text)) | RunFailed(log_sha256=str(text)):
+                named.artifacts.add(text)
+            case DatasetVersionWritten() | DatasetVersionVerified():
+                named.manifests[tenant, event.dataset, event.number] = event.facts.manifest_sha256
+                named.files.update(file.sha256 for file in event.files)
+            case DatasetVersionCompacted():
+                named.manifests[tenant, event.dataset, event.number] = event.manifest_sha256
+                named.files.update(file.sha256 for file in event.files)
+            case DatasetVersionPurged():
+                named.purged_files.update(file.sha256 for file in event.files)
+            case _:
+                pass
+    return named
+
+
+def replay_of(log: SqliteActivityLog, views: Views) -> Replay:
+    """What the present log and its views hash to, at the log's head."""
+    head = log.head()
+    views.projector.wait(head, 60.0)
+    return Replay(events=head, log=log.log_hash(), state=_state(views))
+
+
+def replay_export(export: Path, folder: Path) -> Replay:
+    """Import an export into a new log in an empty folder, fold it into new views, and hash both."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open_activity_log(folder / "log.sqlite", SystemClock()) as log:
+        log.import_from(export)
+        views = open_views(folder / "views.sqlite", log)
+        try:
+            return replay_of(log, views)
+        finally:
+            views.close()
+
+
+def _state(views: Views) -> str:
+    """One hash over the state hashes of all views."""
+    digest = hashlib.sha256()
+    for each in sorted(views.state_hashes(), key=lambda one: one.projection):
+        digest.update(f"{each.projection} {each.sha256}\n".encode())
+    return digest.hexdigest()
