@@ -1,0 +1,1 @@
+"""The views as a service has them: SQLite storage, the projector, and the answers to all queries."""

@@ -1,0 +1,54 @@
+"""The seam between the engine and a database: how rows are written, looked up and read."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, Connection
+
+from projections.engine.generations import StoredRelation
+from projections.temporal import Key, Values
+
+
+class LookUps(Protocol):
+    """Single rows for a fold, each as it was committed last; used by one thread at a time."""
+
+    def find(self, stored: StoredRelation, key: Key) -> Values | None:
+        """The columns of the row of a key; of a temporal relation the open row, ending in its `valid_from`."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection back."""
+        ...
+
+
+class ViewStore(Protocol):
+    """A database that holds views."""
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """A write transaction, exclusive from its beginning; rolled back by an error."""
+        ...
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """An unchanging snapshot for several statements."""
+        ...
+
+    def insert(self, connection: Connection, stored: StoredRelation, rows: Sequence[Values]) -> None:
+        """Insert rows whose values stand in the order of the relation's columns."""
+        ...
+
+    def end(self, connection: Connection, stored: StoredRelation, rows: Sequence[Values]) -> None:
+        """Close rows of a temporal relation: (valid_to, key, valid_from)."""
+        ...
+
+    def look_ups(self) -> LookUps:
+        """A connection for the look-ups of one fold."""
+        ...
+
+    def json_number(self, column: ColumnElement[Any], name: str) -> ColumnElement[Any]:
+        """The number under a name in a column that holds a JSON object as text; NULL if it has none."""
+        ...
+
+    def close(self) -> None:
+        """Close every connection."""
+        ...
