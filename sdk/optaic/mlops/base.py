@@ -1,8 +1,8 @@
 """Base classes of a model definition. A definition is a package of five components built on these.
 
-The service's pipelines own everything that can go wrong in time: which rows were known at each decision, the lag of
-features, the horizon of labels, walk-forward splits, purge and embargo. A definition says what its features, its target
-and its model are.
+The service's pipelines own everything that can go wrong in time: which rows were known at each decision, the
+lag of features, the horizon of labels, walk-forward splits, purge and embargo. A definition says what its
+features, its target and its model are.
 """
 
 from abc import ABC, abstractmethod
@@ -17,8 +17,8 @@ import polars as pl
 import pydantic
 
 Frames = Mapping[str, pl.DataFrame]
-"""Input role → the dataset as it was known at one moment: entity str, date Date, knowledge_date Datetime(us, UTC), then
-the dataset's columns; one row a (date, entity), sorted by (date, entity)."""
+"""Input role → the dataset as it was known at one moment: entity str, date Date, knowledge_date Datetime(us,
+UTC), then the dataset's columns; one row a (date, entity), sorted by (date, entity)."""
 
 
 class Params(pydantic.BaseModel):
@@ -33,12 +33,15 @@ class BaseModel(ABC):
     Params: ClassVar[type[pydantic.BaseModel]] = Params
     format: ClassVar[str] = "files"
     """How the artifact is read, such as `xgboost-json`."""
+
     def __init__(self, params: pydantic.BaseModel) -> None:
         self.params = params
 
     @abstractmethod
     def fit(self, features: pl.DataFrame, target: pl.Series, dates: pl.Series) -> None:
-        """Fit on rows in (date, entity) order. `features`: float columns only; `target`: one value a row, never null."""
+        """Fit on rows in (date, entity) order. `features`: float columns only; `target`: one value a row,
+        never null.
+        """
 
     @abstractmethod
     def predict(self, features: pl.DataFrame) -> np.ndarray:
@@ -55,7 +58,9 @@ class BaseModel(ABC):
 
     @property
     def train_facts(self) -> Mapping[str, float]:
-        """What the last `fit` measured, such as the log-likelihood per row; a training's evaluator sees it."""
+        """What the last `fit` measured, such as the log-likelihood per row; a training's evaluator sees
+        it.
+        """
         return {}
 
 
@@ -75,7 +80,8 @@ class BaseTarget(ABC):
 
     @abstractmethod
     def compute(self, frames: Frames, horizon: int) -> pl.DataFrame:
-        """entity str, date Date, target Float64 (what the model fits), outcome Float64 (what predictions are judged by).
+        """entity str, date Date, target Float64 (what the model fits), outcome Float64 (what predictions are
+        judged by).
 
         A row of date d may use rows up to session(d, +horizon); rows without a value are left out.
         """
@@ -85,8 +91,9 @@ class BaseTarget(ABC):
 class WalkForward:
     """How a training run judges itself before it fits the model that it hands over.
 
-    Test block k begins at the k-th refit; the model of a block is fit on rows whose label was known at the last session
-    (or row) before the block. `refit_every`: "1y" = calendar years, or a number of decision dates.
+    Test block k begins at the k-th refit; the model of a block is fit on rows whose label was known at the
+    last session (or row) before the block. `refit_every`: "1y" = calendar years, or a number of decision
+    dates.
     """
 
     first_test: date | int
@@ -117,7 +124,7 @@ class Evaluation:
     """Out-of-sample predictions joined with outcomes: date, entity, the output's columns, outcome."""
 
     frame: pl.DataFrame
-    train_facts: Mapping[str, float] = field(default_factory=dict)
+    train_facts: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 class BaseEvaluator(ABC):
@@ -136,7 +143,9 @@ class BasePredictor(ABC):
 
     @abstractmethod
     def rows(self, keys: pl.DataFrame, raw: np.ndarray) -> pl.DataFrame:
-        """From keys (date, entity) and raw output: date, entity and exactly `columns`, one decision date at a time or many."""
+        """From keys (date, entity) and raw output: date, entity and exactly `columns`, one decision date at a
+        time or many.
+        """
 
 
 class BaseMonitor(ABC):

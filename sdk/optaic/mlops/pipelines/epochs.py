@@ -2,10 +2,10 @@
 
 A *read* wants a causal function of the rows that were known at its `moment`, at dates up to its `cutoff`.
 Take a frame as of a later moment: its rows up to `cutoff` differ from those of the read's own frame only by
-rows that became known in between. So call a row *awkward* if it supersedes another one, or if some read wants
-its date before it was known. Reads between two consecutive knowledge times of awkward rows form an *epoch*:
-the frame as of the last moment of the epoch answers all of them. Without awkward rows there is one epoch, and
-one computation.
+rows that became known in between. So call a row *late* if some read wanted its date before it was known; a
+revision is late for every read that saw what it replaces. Reads between two consecutive knowledge times of
+late rows form an *epoch*: the frame as of the last moment of the epoch answers all of them. Without late rows
+there is one epoch, and one computation.
 
 Late rows at the very end of a read (today's row that comes after the decision, every day) would make every
 read an epoch of its own. So a read's cutoff is first moved back to its `bound`: the last date of which
@@ -42,11 +42,10 @@ class Plan:
 
 def plan_reads(histories: Collection[History], reads: pl.DataFrame) -> Plan:
     """Group reads (columns cutoff Date, moment Datetime(us, UTC)) into epochs."""
-    rows = pl.concat([_marked(history) for history in histories])
+    rows = pl.concat([history.revisions.select("date", "knowledge_date") for history in histories])
     bounds = _bounds(rows, reads)
     bounded = reads.select(bounds.alias("cutoff"), "moment")
-    awkward = rows.filter(pl.col("superseding") | _late(rows, bounded))
-    changes = awkward["knowledge_date"].unique().sort()
+    changes = rows.filter(_late(rows, bounded))["knowledge_date"].unique().sort()
     numbered = bounded.select(
         "moment",
         epoch=changes.search_sorted(bounded["moment"], side="right"),
@@ -55,10 +54,6 @@ def plan_reads(histories: Collection[History], reads: pl.DataFrame) -> Plan:
     grouped = numbered.group_by("epoch").agg(pl.col("moment").max(), pl.col("row")).sort("epoch")
     epochs = [Epoch(moment, list(members)) for moment, members in grouped.select("moment", "row").iter_rows()]
     return Plan(bounds, epochs)
-
-
-def _marked(history: History) -> pl.DataFrame:
-    return history.revisions.select("date", "knowledge_date").with_columns(history.superseding)
 
 
 def _bounds(rows: pl.DataFrame, reads: pl.DataFrame) -> pl.Series:

@@ -33,9 +33,7 @@ class History:
 
     def __init__(self, revisions: pl.DataFrame) -> None:
         self.revisions = revisions
-        self.superseding = _superseding(revisions)
-        """True for rows that change what an earlier row of their key said, or that take it away."""
-        self._is_plain = not self.superseding.any()
+        self._is_plain = _is_plain(revisions)
 
     def as_of(self, moment: datetime) -> pl.DataFrame:
         """R2: per key the row with the greatest (knowledge_date, seq) known by then, without tombstones."""
@@ -79,10 +77,9 @@ def frames_as_of(histories: Mapping[str, History], moment: datetime) -> dict[str
     return {role: history.as_of(moment) for role, history in histories.items()}
 
 
-def _superseding(revisions: pl.DataFrame) -> pl.Series:
-    if revisions.is_empty():
-        return pl.Series("superseding", [], dtype=pl.Boolean)
-    repeated = pl.struct(KEY) == pl.struct(KEY).shift(1)
-    return revisions.select(
-        (repeated.fill_null(value=False) | (pl.col("op") == "D")).alias("superseding")
-    ).to_series()
+def _is_plain(revisions: pl.DataFrame) -> bool:
+    """One row a key and no tombstone: every row known by a moment is part of the frame as of it."""
+    return (
+        not (revisions["op"] == "D").any()
+        and not revisions.select(pl.struct(KEY).is_duplicated().any()).item()
+    )

@@ -45,8 +45,8 @@ def label_rows(
 
     `known_at` is the close of end(d) = session(d, +horizon) or later, when the rows of that date came later.
     `outcome` (predictions are judged by it) is always as of the run; `target` (models are fitted on it) is as
-    of its own `known_at` under vintage, so that a later revision never enters an earlier fit. Outcome datasets
-    judge and train nothing: that they come late does not delay a target.
+    of its own `known_at` under vintage, so that a later revision never enters an earlier fit. Outcome
+    datasets judge and train nothing: that they come late does not delay a target.
     """
     histories = inputs.histories(inputs.inputs)
     fitted = inputs.histories(inputs.feature_roles)
