@@ -109,6 +109,17 @@ class BatchWriter:
         self._advance(Decision(head))
         return head.position
 
+    def forget_outcomes(self, before_us: int) -> int:
+        """Drop outcomes without events recorded before a time; returns how many."""
+        self._session.begin()
+        try:
+            count = self._session.forget_outcomes(before_us)
+            self._session.commit()
+        except BaseException:
+            self._session.rollback()
+            raise
+        return count
+
     def _insert_pages(self, rows: Iterator[Row]) -> Head:
         head = self._head
         while page := list(islice(rows, IMPORT_PAGE)):

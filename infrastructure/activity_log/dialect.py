@@ -32,6 +32,10 @@ class WriteSession(Protocol):
         """Insert rows and outcomes and move the head from `former`. Raises LogHeadMoved."""
         ...
 
+    def forget_outcomes(self, before_us: int) -> int:
+        """Drop rows of `command_outcome` recorded before a time (µs since 1970); returns how many."""
+        ...
+
     def commit(self) -> None:
         """Make it durable."""
         ...

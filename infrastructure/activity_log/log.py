@@ -20,7 +20,7 @@ from infrastructure.activity_log.persistence import EventMapper, LogApplicationR
 from infrastructure.activity_log.readable import ReadableLog
 from infrastructure.activity_log.reading import LogReader
 from infrastructure.activity_log.sqlite import SqliteReadConnections
-from infrastructure.activity_log.store import LogStore
+from infrastructure.activity_log.store import OUTCOMES_KEPT_DAYS, LogStore
 from infrastructure.activity_log.submission import submission_of_refusal, submission_of_writes
 
 S = TypeVar("S")
@@ -86,6 +86,15 @@ class SqliteActivityLog(ReadableLog):
                 return self._store.import_rows(exchange.rows_of(stream))
         return self._store.import_rows(exchange.rows_of(lines))
 
+    def forget_outcomes(self, kept_days: int = OUTCOMES_KEPT_DAYS) -> int:
+        """Drop refusals and `unchanged` outcomes older than this; returns how many. Done at each opening.
+
+        A command whose outcome is forgotten is decided anew when it comes again. Raises ValueError below 30 days.
+        """
+        if kept_days < OUTCOMES_KEPT_DAYS:
+            raise ValueError(f"outcomes are kept {OUTCOMES_KEPT_DAYS} days at least")
+        return self._store.forget_outcomes(kept_days)
+
     def close(self) -> None:
         """Write what waits and close; later commands get LogClosed."""
         self._store.close()
@@ -125,9 +134,9 @@ def open_activity_log(
     """
     decoder = decoder or Decoder()
     store = LogStore.open_sqlite(path, clock, limits=limits, decoder=decoder)
-    log = SqliteActivityLog(store, decoder)
-    _forget_in_children(store)
-    return log
+    store.forget_outcomes(OUTCOMES_KEPT_DAYS)
+    _open_stores.add(store)
+    return SqliteActivityLog(store, decoder)
 
 
 def open_readonly(path: Path, *, decoder: Decoder | None = None) -> ReadOnlyLog:
@@ -137,12 +146,13 @@ def open_readonly(path: Path, *, decoder: Decoder | None = None) -> ReadOnlyLog:
     return ReadOnlyLog(SqliteReadConnections(path, read_only=True), decoder or Decoder())
 
 
-def _forget_in_children(store: LogStore) -> None:
+_open_stores: "weakref.WeakSet[LogStore]" = weakref.WeakSet()
+
+
+def _forget_in_child() -> None:
     """A forked child must neither hold the parent's lock nor write over its connections."""
-    held = weakref.ref(store)
+    for store in list(_open_stores):
+        store.forget()
 
-    def forget() -> None:
-        if (parent := held()) is not None:
-            parent.forget()
 
-    os.register_at_fork(after_in_child=forget)
+os.register_at_fork(after_in_child=_forget_in_child)

@@ -80,6 +80,10 @@ class SqliteWriteSession:
         if decision.outcomes:
             self._connection.executemany(_INSERT_OUTCOME, decision.outcomes)
 
+    def forget_outcomes(self, before_us: int) -> int:
+        """Drop rows of `command_outcome` recorded before a time (µs since 1970); returns how many."""
+        return self._run("DELETE FROM command_outcome WHERE recorded_at_us < ?", (before_us,)).rowcount
+
     def commit(self) -> None:
         """Durable when it returns: synchronous=FULL syncs the journal."""
         self._run("COMMIT")

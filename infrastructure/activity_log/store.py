@@ -17,6 +17,9 @@ from infrastructure.activity_log.record import Row
 from infrastructure.activity_log.sqlite import SqliteDialect
 from infrastructure.activity_log.system_clock import SystemClock
 
+OUTCOMES_KEPT_DAYS = 30
+_DAY_US = 86_400_000_000
+
 
 class LogStore:
     """Writer, readers and signal over one database; `close` ends them in order."""
@@ -34,19 +37,19 @@ class LogStore:
         """Raises LogHeadWrong if the head row and the last event disagree."""
         self._dialect = dialect
         self._ownership = ownership
+        self._clock = clock
+        self._closed = False
         self.reader = LogReader(dialect.readers(), decoder or Decoder())
-        self.session = dialect.write_session()
-        head = self.session.head()
+        session = dialect.write_session()
         last = self.reader.last_position()
-        if head.position != last:
-            raise LogHeadWrong(
-                f"the head says {head.position}, the last event is {last}", head=head.position, last=last
-            )
+        if (head := session.head().position) != last:
+            session.close()
+            raise LogHeadWrong(f"the head says {head}, the last event is {last}", head=head, last=last)
         self.signal = HeadSignal(last)
         self.writer = BatchWriter(
-            self.session,
+            session,
             dialect.driver_errors,
-            lambda: to_micros(clock.now()),
+            self._now_us,
             self.signal.advance,
             first_version - 1,
         )
@@ -92,13 +95,25 @@ class LogStore:
         """Take the rows of a whole log into an empty one; returns how many. Raises LogNotEmpty."""
         return self.commit.run_alone(lambda: self.writer.import_rows(rows))
 
+    def forget_outcomes(self, kept_days: int) -> int:
+        """Drop outcomes without events that are older; returns how many."""
+        before_us = self._now_us() - kept_days * _DAY_US
+        return self.commit.run_alone(lambda: self.writer.forget_outcomes(before_us))
+
+    def _now_us(self) -> int:
+        return to_micros(self._clock.now())
+
     def forget(self) -> None:
         """In a forked child: let go of the parent's lock and refuse every command."""
+        self._closed = True
         self.commit.refuse_all()
         self._ownership.release()
 
     def close(self) -> None:
         """Write what waits, then close; twice is once."""
+        if self._closed:
+            return
+        self._closed = True
         self.commit.close()
         self.signal.close()
         self.writer.close()
