@@ -72,7 +72,7 @@ def _schedule(name: str) -> tuple[list[date], list[datetime]]:
     """Sessions and closes, each ascending."""
     calendar = _calendar(name)
     closes = calendar.schedule["close"].dt.to_pydatetime()
-    return list(calendar.sessions.date), [close.astimezone(UTC) for close in closes]
+    return [session.date() for session in calendar.sessions], [close.astimezone(UTC) for close in closes]
 
 
 def _range(name: str) -> tuple[date, date]:

@@ -1,0 +1,1 @@
+"""The bitemporal Parquet store: append-only rows with two clocks."""
