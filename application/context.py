@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from application.ports import (
     ActivityLog,
@@ -17,6 +17,7 @@ from application.ports import (
     StreamCheck,
     StreamWrite,
 )
+from domain.guardrails.events import GuardrailEvaluated
 from domain.shared.activity import Envelope, Event, StreamKey
 from domain.shared.errors import StreamVersionStale
 from domain.shared.references import VersionRef
@@ -94,8 +95,16 @@ class Context:
         real = [write for write in writes if write.events]
         idle = [StreamCheck(write.stream, write.expected) for write in writes if not write.events]
         if self.dry_run:
-            return Outcome(kind="unchanged", position=self.services.log.head())
+            return Outcome(kind="unchanged", position=self.services.log.head(), facts=_verdict(real))
         return self.services.log.append(self.envelope, real, [*checks, *idle])
+
+
+def _verdict(writes: Sequence[StreamWrite]) -> dict[str, Any]:
+    """What a dry run is for: the report of the gate that the command would pass."""
+    reports = [
+        event.report for one in writes for event in one.events if isinstance(event, GuardrailEvaluated)
+    ]
+    return {"report": reports[0]} if reports else {}
 
 
 def write(stream: StreamKey, loaded: Loaded[S], events: tuple[Event, ...]) -> StreamWrite:

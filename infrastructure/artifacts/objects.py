@@ -102,6 +102,13 @@ class ObjectFolder:
         path.unlink(missing_ok=True)
         sync_folder(path.parent)
 
+    def discard(self, sha256: str) -> None:
+        """Take out an object that nothing names, as if it had never been stored; nothing happens without it."""
+        if self.has(sha256):
+            path = self._place(sha256)
+            path.unlink(missing_ok=True)
+            sync_folder(path.parent)
+
     def _path(self, sha256: str) -> Path:
         if not _SHA256.fullmatch(sha256):
             raise ObjectMissing(sha256)

@@ -41,6 +41,10 @@ class FolderArtifactStore:
         with _named(sha256):
             self._objects.purge(sha256)
 
+    def discard(self, sha256: str) -> None:
+        """Take out an upload that was refused before anything named it; no mark stays."""
+        self._objects.discard(sha256)
+
 
 @contextmanager
 def _named(sha256: str) -> Iterator[None]:
