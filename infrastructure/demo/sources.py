@@ -12,10 +12,12 @@ from datetime import UTC, date, datetime, time
 import polars as pl
 
 from domain.dataset.declaration import Column, Declaration
+from infrastructure.calendars import ExchangeSessions
 from infrastructure.demo.entities import CENTRAL_INDEX_KEYS, entity_of
 from infrastructure.demo.packaged_files import packaged_file
 from infrastructure.demo.recessions import RECESSIONS
 
+MOMENT = pl.Datetime("us", "UTC")
 MACRO_RELEASE_DAYS = 30
 RELEASE_TIME = time(12, 30, tzinfo=UTC)
 VINTAGES = (date(2016, 6, 29), date(2016, 7, 29))
@@ -144,22 +146,11 @@ def _packaged_csv(package: str, relative: str) -> pl.DataFrame:
 
 
 def _known_at_close(rows: pl.DataFrame) -> pl.DataFrame:
-    """Adds the close of each row's own session; every date must be a session."""
-    closes = _session_closes(rows["date"].min(), rows["date"].max())
-    return _in_row_order(rows.join(closes, on="date", how="inner"))
-
-
-def _session_closes(first: object, last: object) -> pl.DataFrame:
-    """XNYS sessions from first to last: date Date, knowledge_date Datetime(us, UTC)."""
-    import exchange_calendars
-
-    closes = exchange_calendars.get_calendar("XNYS", start=str(first), end=str(last)).closes
-    return pl.DataFrame(
-        {"date": closes.index.to_numpy(), "knowledge_date": closes.dt.tz_localize(None).to_numpy()}
-    ).select(
-        pl.col("date").cast(pl.Date),
-        pl.col("knowledge_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
-    )
+    """Adds the close of each row's own XNYS session."""
+    days = rows["date"].unique().sort().to_list()
+    schema = {"date": pl.Date(), "knowledge_date": MOMENT}
+    closes = pl.DataFrame(ExchangeSessions().closes("XNYS", days[0], days[-1]), schema=schema, orient="row")
+    return _in_row_order(rows.join(closes, on="date", how="left", validate="m:1"))
 
 
 def _known_after_days(rows: pl.DataFrame, days: int) -> pl.DataFrame:
@@ -174,7 +165,7 @@ def _vintage(day: date) -> pl.DataFrame:
     period_end = pl.col("Date").str.to_date("%m/%d/%y").dt.month_end()
     known = datetime.combine(day, RELEASE_TIME)
     rows = long.select("entity", period_end.alias("date"), pl.col("value").cast(pl.Float64))
-    return _in_row_order(rows.with_columns(pl.lit(known, pl.Datetime("us", "UTC")).alias("knowledge_date")))
+    return _in_row_order(rows.with_columns(pl.lit(known, MOMENT).alias("knowledge_date")))
 
 
 def _in_row_order(rows: pl.DataFrame) -> pl.DataFrame:
