@@ -33,6 +33,8 @@ def collapsed(rows: pl.DataFrame) -> pl.DataFrame:
     """One row a key: that of the greatest (knowledge_date, seq), unless it is a tombstone. Sorted by (date,
     entity).
     """
-    ordered = rows.sort("date", "entity", "knowledge_date", "seq")
+    ordered = rows.sort(
+        "date", "entity", "knowledge_date", "seq", maintain_order=True
+    )  # fast if nearly sorted
     newest = (pl.col("date") != pl.col("date").shift(-1)) | (pl.col("entity") != pl.col("entity").shift(-1))
     return ordered.filter(newest.fill_null(value=True) & (pl.col("op") != "D"))

@@ -6,7 +6,8 @@ that was flipped on disk after an earlier read is therefore never served, whatev
 """
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,9 @@ from infrastructure.datasets.frames import STORED_ORDER
 from infrastructure.datasets.manifest import FileEntry, Manifest
 
 ROWS_PER_FILE = 65_536
+_THREADS = 4
+_WORTH_THREADS = 4
+
 MOST_FILES_A_WRITE = 256
 """An event names the files that its version adds, and an event has at most 64 KiB."""
 
@@ -70,15 +74,23 @@ class DatasetFiles:
             revised=revised,
         )
 
-    def read(self, entry: FileEntry, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """A file's rows. Raises DatasetFileMissing, DatasetPurged, DatasetHashMismatch."""
-        with _named(f"file {entry.sha256}", DatasetFileMissing):
-            content = self._objects.get(entry.sha256)
-        return pl.read_parquet(content, columns=None if columns is None else list(columns))
+    def scan(self, entries: Sequence[FileEntry]) -> pl.LazyFrame:
+        """The rows of several files, at least one, hashed now and decoded when collected.
 
-    def read_all(self, entries: Iterable[FileEntry]) -> pl.DataFrame:
-        """All rows of several files, at least one."""
-        return pl.concat([self.read(entry) for entry in entries])
+        Raises DatasetFileMissing, DatasetPurged, DatasetHashMismatch.
+        """
+        if len(entries) < _WORTH_THREADS:
+            return pl.scan_parquet([self._content(entry) for entry in entries], glob=False)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return pl.scan_parquet(list(pool.map(self._content, entries)), glob=False)
+
+    def read(self, entry: FileEntry) -> pl.DataFrame:
+        """A file's rows; raises like `scan`."""
+        return self.scan([entry]).collect()
+
+    def _content(self, entry: FileEntry) -> bytes:
+        with _named(f"file {entry.sha256}", DatasetFileMissing):
+            return self._objects.get(entry.sha256)
 
     def put_manifest(self, manifest: Manifest) -> str:
         """Store a manifest; returns its SHA-256."""

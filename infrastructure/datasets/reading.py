@@ -1,6 +1,6 @@
 """Reads a version: files that cannot matter are left out, rows are collapsed only where a key was revised."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from itertools import pairwise
 
@@ -38,13 +38,14 @@ def read_version(files: DatasetFiles, manifest: Manifest, wanted: Wanted) -> pl.
     """R2 over the rows of one version. Raises DatasetColumnUnknown and what reading files raises."""
     schema = output_schema(manifest, wanted.columns)
     entries = [entry for entry in manifest.files if wanted.may_hold(entry)]
-    plain = [_plain_rows(files, entry, wanted, schema) for entry in entries if not entry.revised]
-    revised = [_stored_rows(files, entry, wanted, schema) for entry in entries if entry.revised]
-    if revised:
-        newest = collapsed(pl.concat(revised)).select(list(schema))
-        return newest if not plain else pl.concat([*plain, newest]).sort("date", "entity")
-    rows = pl.concat(plain) if plain else pl.DataFrame(schema=schema)
-    return rows if _in_order(entries) else rows.sort("date", "entity")
+    plain = _plain_rows(files, [entry for entry in entries if not entry.revised], wanted, schema)
+    newest = _newest_rows(files, [entry for entry in entries if entry.revised], wanted, schema)
+    parts = [part for part in (plain, newest) if part is not None]
+    if not parts:
+        return pl.DataFrame(schema=schema)
+    rows = pl.concat(parts)
+    in_order = plain is None or (newest is None and _in_order(entries))
+    return rows if in_order else rows.sort("date", "entity", maintain_order=True)  # fast if nearly sorted
 
 
 def output_schema(manifest: Manifest, columns: Sequence[str] | None) -> dict[str, pl.DataType]:
@@ -62,36 +63,37 @@ def stored_rows_known(files: DatasetFiles, manifest: Manifest, as_of: datetime) 
     """Every stored row known at `as_of` in (entity, date, knowledge_date, seq) order."""
     schema = ROW_MODEL | value_schema(manifest.columns)
     wanted = Wanted(as_of=as_of)
-    parts = [_stored_rows(files, entry, wanted, schema) for entry in manifest.files if wanted.may_hold(entry)]
-    rows = pl.concat(parts) if parts else pl.DataFrame(schema=schema)
-    return rows.select(list(schema)).sort("entity", "date", "knowledge_date", "seq")
+    entries = [entry for entry in manifest.files if wanted.may_hold(entry)]
+    if not entries:
+        return pl.DataFrame(schema=schema)
+    rows = _narrowed(files.scan(entries), wanted).select(list(schema)).collect()
+    return rows.sort("entity", "date", "knowledge_date", "seq", maintain_order=True)
 
 
-def _plain_rows(files: DatasetFiles, entry: FileEntry, wanted: Wanted, schema: Iterable[str]) -> pl.DataFrame:
-    """Rows of a file whose keys occur once in the version."""
-    names = list(schema)
-    if not entry.tombstones:
-        return _narrowed(files.read(entry, names), entry, wanted)
-    rows = _narrowed(files.read(entry, [*names, "op"]), entry, wanted)
-    return rows.filter(pl.col("op") != "D").select(names)
+def _plain_rows(
+    files: DatasetFiles, entries: Sequence[FileEntry], wanted: Wanted, schema: Mapping[str, pl.DataType]
+) -> pl.DataFrame | None:
+    """Rows of files whose keys occur once in the version."""
+    if not entries:
+        return None
+    rows = _narrowed(files.scan(entries), wanted)
+    if any(entry.tombstones for entry in entries):
+        rows = rows.filter(pl.col("op") != "D")
+    return rows.select(list(schema)).collect()
 
 
-def _stored_rows(
-    files: DatasetFiles, entry: FileEntry, wanted: Wanted, schema: Iterable[str]
-) -> pl.DataFrame:
-    names = list(dict.fromkeys([*ROW_MODEL, *schema]))
-    return _narrowed(files.read(entry, names), entry, wanted).select(names)
+def _newest_rows(
+    files: DatasetFiles, entries: Sequence[FileEntry], wanted: Wanted, schema: Mapping[str, pl.DataType]
+) -> pl.DataFrame | None:
+    """Rows of files with revised keys, one a key."""
+    if not entries:
+        return None
+    stored = _narrowed(files.scan(entries), wanted).select(list(ROW_MODEL | dict(schema))).collect()
+    return collapsed(stored).select(list(schema))
 
 
-def _narrowed(rows: pl.DataFrame, entry: FileEntry, wanted: Wanted) -> pl.DataFrame:
-    """Apply only those conditions that the file's ranges do not answer already."""
-    return known_rows(
-        rows.lazy(),
-        None if wanted.as_of is None or entry.knowledge_last <= wanted.as_of else wanted.as_of,
-        first=None if wanted.first is None or entry.first_date >= wanted.first else wanted.first,
-        last=None if wanted.last is None or entry.last_date <= wanted.last else wanted.last,
-        entities=wanted.entities,
-    ).collect()
+def _narrowed(rows: pl.LazyFrame, wanted: Wanted) -> pl.LazyFrame:
+    return known_rows(rows, wanted.as_of, first=wanted.first, last=wanted.last, entities=wanted.entities)
 
 
 def _in_order(entries: Sequence[FileEntry]) -> bool:
