@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from infrastructure.demo import sources
 from optaic.mlops.pipelines.inference import infer
 from optaic.mlops.pipelines.monitoring import monitor
 from optaic.mlops.pipelines.training import train
@@ -39,16 +38,6 @@ def described(kind: str, package: str, as_of: datetime, inputs: list[dict[str, A
 def pinned_model(folder: Path | None, trained_as_of: datetime) -> dict[str, Any]:
     assert folder is not None
     return {"number": 1, "trained_as_of": trained_as_of, "folder": str(folder)}
-
-
-@pytest.fixture(scope="module")
-def market() -> Frames:
-    return {"prices": sources.us_prices().uploads[0], "index": sources.us_index().uploads[0]}
-
-
-@pytest.fixture(scope="module")
-def economy() -> Frames:
-    return {"macro": sources.us_macro_q().uploads[0], "outcomes": sources.us_recessions().uploads[0]}
 
 
 SIGNAL_INPUTS = [{"role": "prices", "calendar": "XNYS"}, {"role": "index", "calendar": "XNYS"}]

@@ -1,0 +1,44 @@
+"""The real data and both definitions, loaded once; frames are never changed."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from infrastructure.demo import sources
+from tests.examples.definitions import load_definition
+from tests.examples.walk_forward import Frames, Judged, judge, known
+
+END = datetime(2022, 12, 31, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def market() -> Frames:
+    return {"prices": sources.us_prices().uploads[0], "index": sources.us_index().uploads[0]}
+
+
+@pytest.fixture(scope="session")
+def economy() -> Frames:
+    return {"macro": sources.us_macro_q().uploads[0], "outcomes": sources.us_recessions().uploads[0]}
+
+
+@pytest.fixture(scope="session")
+def signal() -> SimpleNamespace:
+    return load_definition("xgb-signal")
+
+
+@pytest.fixture(scope="session")
+def regime() -> SimpleNamespace:
+    return load_definition("gmm-regime")
+
+
+@pytest.fixture(scope="session")
+def whole_signal(signal: SimpleNamespace, market: Frames) -> Judged:
+    """The signal judged over 2005 to 2022."""
+    return judge(signal, known(market, END), clock="prices", horizon=5, lag=1)
+
+
+@pytest.fixture(scope="session")
+def whole_regime(regime: SimpleNamespace, economy: Frames) -> Judged:
+    """The regimes judged over the 122 quarters from the 80th on."""
+    return judge(regime, economy, clock="macro", horizon=0, lag=0)
