@@ -149,7 +149,7 @@ def _part_section(name: str, schema: Schema) -> str:
     }
     docs = field_docs(classes[name]) if name in classes else {}
     shape = _fields_table(schema, docs) if "properties" in schema else f"{_type(schema)}\n"
-    return f"### {name}\n\n{schema.get('description', '')}\n\n{shape}"
+    return f"### {name}\n\n{_cell(schema.get('description', ''))}\n\n{shape}"
 
 
 def _errors_section(kind: Kind, classes: Sequence[type[RuleBroken]]) -> str:
