@@ -18,6 +18,7 @@ from infrastructure.datasets import ParquetDatasetStore
 from infrastructure.execution import LocalExecutor
 from infrastructure.guardrail_measures import ParquetMeasurer
 from infrastructure.identities import SystemIds
+from infrastructure.leases import Leases
 from infrastructure.packages import ZipPackages
 from infrastructure.policy_progress import PolicyProgressFile
 from infrastructure.settings import Settings
@@ -40,11 +41,13 @@ class Service:
     sessions: ExchangeSessions
     executor: LocalExecutor
     policies: PolicyRunner
+    leases: Leases
 
     def close(self) -> None:
-        """End in order: no new work, policies, run processes, views, log."""
-        self.policies.stop()
+        """End in order: leases, run processes, policies, views, log."""
+        self.leases.close()
         self.executor.close()
+        self.policies.stop()
         self.views.close()
         self.log.close()
 
@@ -75,8 +78,16 @@ def open_service(settings: Settings) -> Service:
     bus = Bus(services, HANDLERS)
     work = ServiceWork(services=services, bus=bus, queries=views.queries, tenant=settings.tenant)
     executor = LocalExecutor(
-        work, ParquetMeasurer(), folder=data / "runs", slots=settings.run_slots, python=settings.python
+        work,
+        artifacts=artifacts,
+        datasets=datasets,
+        sessions=sessions,
+        measurer=ParquetMeasurer(),
+        folder=data / "runs",
+        python=settings.python,
+        slots=settings.run_slots,
     )
+    leases = Leases(bus, views.queries, clock, settings.tenant)
     policies = PolicyRunner(
         POLICIES,
         PolicyContext(services=services, bus=bus, executor=executor),
@@ -84,6 +95,7 @@ def open_service(settings: Settings) -> Service:
     )
     policies.start()
     executor.start()
+    leases.start()
     return Service(
         settings=settings,
         bus=bus,
@@ -95,6 +107,7 @@ def open_service(settings: Settings) -> Service:
         sessions=sessions,
         executor=executor,
         policies=policies,
+        leases=leases,
     )
 
 
