@@ -5,7 +5,7 @@ not filtering gives rows that nobody knew. Both are wrong, and as-of joins of li
 here the greatest (knowledge_date, seq) of a key wins before anything is joined.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -14,7 +14,7 @@ from optaic.mlops.point_in_time import positions, shifted
 ROW_MODEL = ("entity", "date", "knowledge_date", "seq", "op")
 
 
-def as_of_view(revisions: pl.DataFrame, as_of: pl.Expr) -> pl.DataFrame:
+def as_of_view(revisions: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """The rows known at `as_of`: per (entity, date) the greatest (knowledge_date, seq), tombstones left out
     (R2).
 
