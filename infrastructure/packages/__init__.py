@@ -1,6 +1,5 @@
 """Definition packages: read and checked without running any of their code."""
 
-from infrastructure.packages.reader import ZipPackages, inspect_zip
-from infrastructure.packages.unpacking import unpack
+from infrastructure.packages.reader import PACKAGE_LIMITS, ZipPackages, inspect_zip, unpack
 
-__all__ = ["ZipPackages", "inspect_zip", "unpack"]
+__all__ = ["PACKAGE_LIMITS", "ZipPackages", "inspect_zip", "unpack"]

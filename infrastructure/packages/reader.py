@@ -1,10 +1,11 @@
 """The adapter of `application.ports.Packages`: a stored zip → its Manifest."""
 
 import hashlib
-import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from application.errors import ArchiveMalformed, ArchiveMemberForbidden, ArchiveTooLarge
 from application.ports import ArtifactStore
 from domain.categories import COMPONENTS
 from domain.ml_module_def.manifest import Manifest
@@ -13,10 +14,14 @@ from domain.ml_module_def.package_errors import (
     DefinitionEntryPointMissing,
     DefinitionManifestMalformed,
     DefinitionPackageMalformed,
+    DefinitionPackageTooLarge,
 )
+from infrastructure.artifacts.archive import Limits, extract, read_members
 from infrastructure.packages.definition_toml import parse_definition
-from infrastructure.packages.members import PackageLimits, checked_members
 
+PACKAGE_LIMITS = Limits(
+    archive_bytes=32 << 20, members=2_000, member_bytes=32 << 20, total_bytes=128 << 20, ratio=200
+)
 DEFINITION = "definition.toml"
 DEFINITION_BYTES_MAX = 256 * 1024
 _FOLDER_OF = {
@@ -32,9 +37,9 @@ _FOLDER_OF = {
 class ZipPackages:
     """Reads definition packages out of the artifact store."""
 
-    def __init__(self, artifacts: ArtifactStore, limits: PackageLimits | None = None) -> None:
+    def __init__(self, artifacts: ArtifactStore, limits: Limits = PACKAGE_LIMITS) -> None:
         self._artifacts = artifacts
-        self._limits = limits or PackageLimits()
+        self._limits = limits
 
     def inspect(self, package_sha256: str) -> Manifest:
         """Check a stored zip, read its definition.toml; raises `definition.*` and `guardrail.*` errors."""
@@ -42,16 +47,15 @@ class ZipPackages:
         return inspect_zip(path, package_sha256, self._limits)
 
 
-def inspect_zip(
-    path: Path, package_sha256: str | None = None, limits: PackageLimits | None = None
-) -> Manifest:
+def inspect_zip(path: Path, package_sha256: str | None = None, limits: Limits = PACKAGE_LIMITS) -> Manifest:
     """Check a package without running any of it; raises `definition.*` and `guardrail.*` errors."""
-    members = checked_members(path, limits or PackageLimits())
-    names = [info.filename for info in members]
-    if DEFINITION not in names:
+    names, contents = _read(path, limits)
+    if DEFINITION not in contents:
         raise DefinitionManifestMalformed("there is no definition.toml at the root of the package")
+    if len(contents[DEFINITION]) > DEFINITION_BYTES_MAX:
+        raise DefinitionManifestMalformed(f"definition.toml has more than {DEFINITION_BYTES_MAX} bytes")
     manifest = parse_definition(
-        _read(path, members[names.index(DEFINITION)]),
+        contents[DEFINITION],
         package_sha256=package_sha256 or hashlib.sha256(path.read_bytes()).hexdigest(),
         package_bytes=path.stat().st_size,
     )
@@ -60,14 +64,25 @@ def inspect_zip(
     return manifest
 
 
-def _read(path: Path, member: zipfile.ZipInfo) -> bytes:
-    if member.file_size > DEFINITION_BYTES_MAX:
-        raise DefinitionManifestMalformed(f"definition.toml has more than {DEFINITION_BYTES_MAX} bytes")
+def unpack(path: Path, target: Path, limits: Limits = PACKAGE_LIMITS) -> None:
+    """Write a package's files below an empty folder; raises the `definition.package_*` errors."""
+    with _as_package_errors():
+        extract(path, target, limits)
+
+
+def _read(path: Path, limits: Limits) -> tuple[list[str], dict[str, bytes]]:
+    with _as_package_errors():
+        return read_members(path, {DEFINITION}, limits)
+
+
+@contextmanager
+def _as_package_errors() -> Iterator[None]:
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(member) as content:
-            return content.read(DEFINITION_BYTES_MAX + 1)
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
-        raise DefinitionPackageMalformed(f"definition.toml cannot be unpacked: {error}") from None
+        yield
+    except ArchiveTooLarge as error:
+        raise DefinitionPackageTooLarge(error.detail, **error.facts) from None
+    except (ArchiveMalformed, ArchiveMemberForbidden) as error:
+        raise DefinitionPackageMalformed(error.detail, **error.facts) from None
 
 
 def _check_components(names: Collection[str]) -> None:

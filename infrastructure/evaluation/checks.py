@@ -1,0 +1,166 @@
+"""The checks of an evaluation. Each runs in a process of its own; what it may say is judged here."""
+
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from domain.dataset.declaration import RESERVED_COLUMNS, Column
+from domain.ml_module_def.manifest import Manifest
+from infrastructure.evaluation.junit import JunitMalformed, read_counts
+from infrastructure.evaluation.sandbox import run_confined
+from infrastructure.execution.distributions import installed_distributions
+
+SCHEMA_BYTES_MAX = 32 * 1024
+RESULT_BYTES_MAX = 1024 * 1024
+RUN_COLUMNS = ("trained_as_of", "model_version")
+"""Columns that every prediction gets from the run."""
+
+
+class CheckFailed(Exception):
+    """Why a check did not hold."""
+
+
+@dataclass
+class Evaluation:
+    """An evaluation under way: where things are, and what its checks found out."""
+
+    package: Path
+    """The unpacked package."""
+    manifest: Manifest
+    work: Path
+    python: Path
+    timeout_s: float
+    stop: threading.Event | None = None
+    schema: dict[str, Any] = field(default_factory=dict[str, Any])
+    columns: dict[str, str] = field(default_factory=dict[str, str])
+    report: list[str] = field(default_factory=list[str])
+
+
+class _Probed(msgspec.Struct, forbid_unknown_fields=True):
+    schema: dict[str, Any]
+    columns: dict[str, str]
+    problems: list[str]
+
+
+def requirements(evaluation: Evaluation) -> str:
+    """Every requirement is installed in the executor's environment, in a version that will do."""
+    installed = {
+        canonicalize_name(name): version
+        for name, version in installed_distributions(evaluation.python).items()
+    }
+    for text in evaluation.manifest.requirements:
+        wanted = Requirement(text)
+        if wanted.marker is not None and not wanted.marker.evaluate():
+            continue
+        version = installed.get(canonicalize_name(wanted.name))
+        if version is None:
+            raise CheckFailed(f"{wanted.name} is not installed; requirements are checked, never installed")
+        if not wanted.specifier.contains(version, prereleases=True):
+            raise CheckFailed(f"{wanted.name} {version} is installed, {text!r} is required")
+    return f"{len(evaluation.manifest.requirements)} requirements hold"
+
+
+def interface(evaluation: Evaluation) -> str:
+    """Every entry point can be imported and is built on the base class of its role."""
+    folder = evaluation.work / "interface"
+    result = evaluation.work / f"interface-{secrets.token_hex(16)}.json"
+    task = {
+        "package": str(evaluation.package),
+        "entry_points": evaluation.manifest.entry_points,
+        "result": str(result),
+    }
+    _confined(evaluation, "interface", folder, ["-m", "optaic.mlops.runner.probe"], task)
+    if not result.is_file() or result.stat().st_size > RESULT_BYTES_MAX:
+        raise CheckFailed("the import of the entry points ended its process early")
+    try:
+        probed = msgspec.json.decode(result.read_bytes(), type=_Probed)
+    except msgspec.DecodeError as error:
+        raise CheckFailed(f"the description of the entry points cannot be read: {error}") from None
+    if probed.problems:
+        raise CheckFailed("; ".join(probed.problems))
+    evaluation.schema = probed.schema
+    evaluation.columns = probed.columns
+    return f"{len(evaluation.manifest.entry_points)} entry points"
+
+
+def schema(evaluation: Evaluation) -> str:
+    """The hyper-parameters have a JSON Schema (2020-12), and the output columns can be stored."""
+    if len(msgspec.json.encode(evaluation.schema)) > SCHEMA_BYTES_MAX:
+        raise CheckFailed(f"the JSON Schema has more than {SCHEMA_BYTES_MAX} bytes")
+    try:
+        Draft202012Validator.check_schema(evaluation.schema)
+    except SchemaError as error:
+        raise CheckFailed(f"the JSON Schema is not valid: {error.message}") from None
+    for name, kind in evaluation.columns.items():
+        try:
+            msgspec.convert({"name": name, "type": kind}, Column)
+        except msgspec.ValidationError as error:
+            raise CheckFailed(f"output column {name!r}: {error}") from None
+        if name in (*RESERVED_COLUMNS, *RUN_COLUMNS):
+            raise CheckFailed(f"output column {name!r} belongs to the service")
+    return (
+        f"{len(evaluation.schema.get('properties', {}))} hyper-parameters, {len(evaluation.columns)} columns"
+    )
+
+
+def tests(evaluation: Evaluation) -> str:
+    """The package's own tests pass, at least one of them."""
+    result = evaluation.work / f"tests-{secrets.token_hex(16)}.xml"
+    task = {"package": str(evaluation.package), "result": str(result)}
+    _confined(evaluation, "tests", evaluation.work / "tests", ["-m", "optaic.mlops.runner.suite"], task)
+    try:
+        counts = read_counts(result)
+    except JunitMalformed as error:
+        raise CheckFailed(str(error)) from None
+    if counts.failed or not counts.passed:
+        raise CheckFailed(f"{counts.passed} tests passed, {counts.failed} failed")
+    return f"{counts.passed} tests passed, {counts.skipped} skipped"
+
+
+def style(evaluation: Evaluation) -> str:
+    """Ruff's default rules find nothing."""
+    arguments = ["-m", "ruff", "check", "--isolated", "--no-cache", "--quiet", "--output-format=concise"]
+    _confined(evaluation, "style", evaluation.work / "style", [*arguments, str(evaluation.package)], {})
+    return "ruff finds nothing"
+
+
+CHECKS: dict[str, Callable[[Evaluation], str]] = {
+    "requirements": requirements,
+    "interface": interface,
+    "schema": schema,
+    "tests": tests,
+    "style": style,
+}
+"""In this order; the structure was checked before. A check that needs another one's result stands after
+it.
+"""
+
+
+def _confined(
+    evaluation: Evaluation, name: str, folder: Path, arguments: list[str], task: dict[str, Any]
+) -> None:
+    ended = run_confined(
+        [str(evaluation.python), "-P", "-s", *arguments],
+        folder=folder,
+        timeout_s=evaluation.timeout_s,
+        task=msgspec.json.encode(task),
+        stop=evaluation.stop,
+    )
+    evaluation.report.append(f"== {name}: exit code {ended.exit_code}\n{ended.output}")
+    if ended.exit_code is None:
+        raise CheckFailed(f"not done after {evaluation.timeout_s:g} s")
+    if ended.exit_code != 0:
+        raise CheckFailed(_last_words(ended.output) or f"ended with exit code {ended.exit_code}")
+
+
+def _last_words(output: str) -> str:
+    return "\n".join(output.strip().splitlines()[-8:])[-1500:]

@@ -1,0 +1,71 @@
+"""What became of a run's process: pure judgement of how it ended."""
+
+import re
+import signal
+from dataclasses import dataclass
+from typing import Literal
+
+from domain.shared.errors import RuleBroken
+from infrastructure.execution.errors import (
+    RunCrashed,
+    RunKilled,
+    RunLeaseExpired,
+    RunMemoryLimit,
+    RunTimeLimit,
+    RunWorkerLost,
+)
+
+Stop = Literal["lease", "time", "cancelled", "closed"]
+"""Why the executor itself ended the process."""
+_OUT_OF_MEMORY = re.compile(
+    r"MemoryError|memory allocation of \d+ bytes failed|bad_alloc|cannot allocate memory|out of memory",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The facts: exit code (negative: signal), why we stopped it, what the run told, what it printed last."""
+
+    exit_code: int
+    stop: Stop | None
+    told: tuple[str, str] | None
+    has_results: bool
+    last_lines: str
+
+
+def failure_of(ending: Ending) -> RuleBroken | None:
+    """The failure that this ending is; None when the results count."""
+    stopped = _stopped(ending.stop)
+    if stopped is not None:
+        return stopped
+    if ending.exit_code == 0 and ending.told is None:
+        return None if ending.has_results else RunCrashed(_told(ending, "ended without handing over results"))
+    if ending.told is not None and ending.told[0] in RuleBroken.catalogue:
+        code, message = ending.told
+        return RuleBroken.catalogue[code](message)
+    if _OUT_OF_MEMORY.search(ending.last_lines):
+        return RunMemoryLimit(_told(ending, "the run needed more memory than its limit"))
+    if ending.exit_code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP):
+        return RunKilled(_told(ending, f"ended by {signal.Signals(-ending.exit_code).name}"))
+    return RunCrashed(_told(ending, _exit_words(ending.exit_code)))
+
+
+def _stopped(stop: Stop | None) -> RuleBroken | None:
+    match stop:
+        case "lease":
+            return RunLeaseExpired("the run did not report within its lease")
+        case "time":
+            return RunTimeLimit("the run was not done within its time limit")
+        case "closed" | "cancelled":
+            return RunWorkerLost("the executor stopped")
+        case None:
+            return None
+
+
+def _exit_words(code: int) -> str:
+    return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+
+def _told(ending: Ending, what: str) -> str:
+    return f"{what}; its last lines:\n{ending.last_lines}" if ending.last_lines else what

@@ -1,0 +1,251 @@
+"""The executor's answers to one run. What a run may read was fixed at its submission: enforced here (R12)."""
+
+import hashlib
+import math
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from application.errors import ArchiveMemberForbidden
+from application.ports import DatasetStore, Sessions
+from domain.point_in_time import PitInputNotDeclared, check_read
+from domain.run.commands import LogMetrics
+from domain.run.pins import MetricName, MetricPoint
+from domain.shared.errors import RuleBroken
+from infrastructure.artifacts.archive import write_canonical_zip
+from infrastructure.execution.errors import RunCallMalformed, RunOutputMalformed
+from infrastructure.execution.run_folder import RunFolder
+from infrastructure.execution.work import InputSource, RunWork, WorkSource
+from optaic.mlops.runner.protocol import METRIC_POINTS_MAX
+
+FACTS_BYTES_MAX = 16 * 1024
+Answer = dict[str, Any]
+
+
+class _Read(msgspec.Struct, forbid_unknown_fields=True):
+    as_of: datetime
+    role: str | None = None
+    dataset: str | None = None
+    version: int | None = None
+    revisions: bool = False
+
+
+class _Sessions(msgspec.Struct, forbid_unknown_fields=True):
+    calendar: str
+    first: date
+    last: date
+
+
+class _Points(msgspec.Struct, forbid_unknown_fields=True):
+    points: tuple[MetricPoint, ...]
+
+
+class _Progress(msgspec.Struct, forbid_unknown_fields=True):
+    fraction: float
+    message: str
+
+
+class _Staged(msgspec.Struct, forbid_unknown_fields=True):
+    path: str
+    format: str = ""
+
+
+class _Results(msgspec.Struct, forbid_unknown_fields=True):
+    metrics: dict[MetricName, float]
+    facts: dict[str, Any]
+
+
+class _Failure(msgspec.Struct, forbid_unknown_fields=True):
+    code: str
+    message: str
+
+
+class RunSession:
+    """Answers calls and remembers what was staged and handed over, until the process has ended."""
+
+    def __init__(
+        self, work: RunWork, folder: RunFolder, datasets: DatasetStore, sessions: Sessions, source: WorkSource
+    ) -> None:
+        self._work = work
+        self._folder = folder
+        self._datasets = datasets
+        self._calendar = sessions
+        self._source = source
+        self._lock = threading.Lock()
+        self._files = 0
+        self.renewed = time.monotonic()
+        """When the run last called, on the monotonic clock."""
+        self.progress = (0.0, "starting")
+        self.output: Path | None = None
+        self.artifact: tuple[Path, str] | None = None
+        self.results: tuple[dict[str, float], dict[str, Any]] | None = None
+        self.failure: tuple[str, str] | None = None
+        self.entities: int | None = None
+        """How many entities the run's first input holds, once it was read."""
+        self._calls: Mapping[str, Callable[[Any], Answer]] = {
+            "describe": self._describe,
+            "read": self._read,
+            "sessions": self._sessions,
+            "log_metrics": self._log_metrics,
+            "progress": self._report,
+            "heartbeat": lambda _: {},
+            "stage_output": self._stage_output,
+            "stage_artifact": self._stage_artifact,
+            "complete": self._complete,
+            "fail": self._fail,
+        }
+
+    def answer(self, message: Mapping[str, Any]) -> Answer:
+        """One call; a refusal is an answer too."""
+        self.renewed = time.monotonic()
+        try:
+            call = self._calls.get(str(message.get("call")))
+            if call is None:
+                raise RunCallMalformed(f"there is no call {message.get('call')!r}")
+            with self._lock:
+                return {"value": call(message.get("arguments") or {})}
+        except RuleBroken as refusal:
+            return {"error": {"code": refusal.code, "message": refusal.detail}}
+        except msgspec.ValidationError as error:
+            return {"error": {"code": RunCallMalformed.code, "message": str(error)}}
+
+    def _describe(self, _arguments: object) -> Answer:
+        run = self._work.run
+        model = None
+        if run.model is not None:
+            model = {
+                "number": run.model.number,
+                "trained_as_of": run.model.trained_as_of.isoformat(),
+                "folder": str(self._folder.model),
+            }
+        inputs = [
+            {
+                "dataset": one.dataset,
+                "version": one.version,
+                "role": one.role,
+                "use": one.use,
+                "calendar": one.calendar,
+            }
+            for one in self._work.inputs
+        ]
+        return {
+            "run_id": run.run_id,
+            "kind": run.kind,
+            "instance": run.instance,
+            "definition": str(run.definition),
+            "category": str(self._work.manifest.category),
+            "entry_points": dict(self._work.manifest.entry_points),
+            "package_folder": str(self._folder.package),
+            "as_of": run.as_of.isoformat(),
+            "decisions": msgspec.to_builtins(run.decisions),
+            "config": msgspec.to_builtins(run.config),
+            "inputs": inputs,
+            "output_dataset": run.output_dataset,
+            "model": model,
+        }
+
+    def _read(self, arguments: object) -> Answer:
+        wanted = msgspec.convert(arguments, _Read)
+        source = self._pinned(wanted)
+        roles = [one.role for one in self._work.inputs]
+        check_read(source.role, wanted.as_of, pinned=roles, run_as_of=self._work.run.as_of)
+        if wanted.revisions:
+            frame = self._datasets.read_revisions(source.manifest_sha256, wanted.as_of)
+        else:
+            frame = self._datasets.read(source.manifest_sha256, wanted.as_of)
+        if self.entities is None:
+            self.entities = frame["entity"].n_unique()
+        return self._file(frame)
+
+    def _pinned(self, wanted: _Read) -> InputSource:
+        for source in self._work.inputs:
+            by_role = wanted.role is not None and source.role == wanted.role
+            by_name = wanted.dataset is not None and source.dataset == wanted.dataset
+            if (by_role or by_name) and wanted.version in (None, source.version):
+                return source
+        name = wanted.role or f"{wanted.dataset}@{wanted.version or 'newest'}"
+        pinned = [f"{one.role} = {one.dataset}@{one.version}" for one in self._work.inputs]
+        raise PitInputNotDeclared(f"{name!r} was not pinned by this run; it pinned {', '.join(pinned)}")
+
+    def _sessions(self, arguments: object) -> Answer:
+        wanted = msgspec.convert(arguments, _Sessions)
+        closes = self._calendar.closes(wanted.calendar, wanted.first, wanted.last)
+        schema = {"date": pl.Date(), "close": pl.Datetime("us", "UTC")}
+        return self._file(pl.DataFrame(list(closes), schema=schema, orient="row"))
+
+    def _file(self, frame: pl.DataFrame) -> Answer:
+        self._files += 1
+        path = self._folder.inputs / f"{self._files:04d}.arrow"
+        frame.write_ipc(path)
+        return {"path": str(path)}
+
+    def _log_metrics(self, arguments: object) -> Answer:
+        points = msgspec.convert(arguments, _Points).points
+        if not 1 <= len(points) <= METRIC_POINTS_MAX:
+            raise RunCallMalformed(f"{len(points)} points; one batch has 1 to {METRIC_POINTS_MAX}")
+        infinite = next((point.name for point in points if not math.isfinite(point.value)), None)
+        if infinite:
+            raise RunCallMalformed(f"the metric {infinite!r} is not finite")
+        self._source.log_metrics(LogMetrics(run_id=self._work.run.run_id, points=points))
+        return {}
+
+    def _report(self, arguments: object) -> Answer:
+        told = msgspec.convert(arguments, _Progress)
+        self.progress = (min(max(told.fraction, 0.0), 1.0), told.message[:200])
+        return {}
+
+    def _stage_output(self, arguments: object) -> Answer:
+        path = self._own(msgspec.convert(arguments, _Staged).path)
+        if not path.is_file():
+            raise RunOutputMalformed(f"{path.name} is not a file")
+        staged = self._folder.staged / "output.parquet"
+        shutil.copyfile(path, staged, follow_symlinks=False)
+        self.output = staged
+        return {}
+
+    def _stage_artifact(self, arguments: object) -> Answer:
+        told = msgspec.convert(arguments, _Staged)
+        folder = self._own(told.path)
+        if not folder.is_dir() or not any(folder.iterdir()):
+            raise RunOutputMalformed(f"{folder.name} is not a folder with files")
+        staged = self._folder.staged / "artifact.zip"
+        try:
+            write_canonical_zip(folder, staged)
+        except ArchiveMemberForbidden as error:
+            raise RunOutputMalformed(error.detail) from None
+        self.artifact = (staged, told.format[:64] or "files")
+        return {"sha256": _sha256(staged)}
+
+    def _own(self, path: str) -> Path:
+        """A path that lies in the run's working folder, links resolved."""
+        found = Path(path).resolve()
+        if not found.is_relative_to(self._folder.work.resolve()):
+            raise RunOutputMalformed("what is staged must lie in the run's own folder")
+        return found
+
+    def _complete(self, arguments: object) -> Answer:
+        told = msgspec.convert(arguments, _Results)
+        infinite = next((name for name, value in told.metrics.items() if not math.isfinite(value)), None)
+        if infinite:
+            raise RunCallMalformed(f"the metric {infinite!r} is not finite")
+        if len(msgspec.json.encode(told.facts)) > FACTS_BYTES_MAX:
+            raise RunCallMalformed(f"the facts have more than {FACTS_BYTES_MAX} bytes")
+        self.results = (told.metrics, told.facts)
+        return {}
+
+    def _fail(self, arguments: object) -> Answer:
+        told = msgspec.convert(arguments, _Failure)
+        self.failure = (told.code[:100], told.message[:3500])
+        return {}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,79 @@
+"""The Unix socket of one run, owned by its executor."""
+
+import contextlib
+import logging
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from optaic.mlops.runner.protocol import FrameMalformed, receive_frame, send_frame
+
+CONNECTIONS_MAX = 32
+_log = logging.getLogger(__name__)
+Respond = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+@contextmanager
+def serve_socket(respond: Respond) -> Iterator[Path]:
+    """Answer frames on a new socket, for as long as the context lasts. Only this user can reach it."""
+    with tempfile.TemporaryDirectory(prefix="optaic-run-") as folder:
+        path = Path(folder) / "run.sock"
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(path))
+        listener.listen(CONNECTIONS_MAX)
+        server = _Server(listener, respond)
+        server.start()
+        try:
+            yield path
+        finally:
+            server.stop()
+
+
+class _Server:
+    def __init__(self, listener: socket.socket, respond: Respond) -> None:
+        self._listener = listener
+        self._respond = respond
+        self._connections: set[socket.socket] = set()
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        threading.Thread(target=self._accept, name="run-socket", daemon=True).start()
+
+    def stop(self) -> None:
+        """Close everything; threads that wait for a frame end with their connection."""
+        with self._lock:
+            open_ones = [self._listener, *self._connections]
+        for one in open_ones:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._lock:
+                full = len(self._connections) >= CONNECTIONS_MAX
+                if not full:
+                    self._connections.add(connection)
+            if full:
+                connection.close()
+                continue
+            threading.Thread(target=self._talk, args=(connection,), name="run-call", daemon=True).start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        try:
+            while (message := receive_frame(connection)) is not None:
+                send_frame(connection, self._respond(message))
+        except (FrameMalformed, OSError) as error:
+            _log.debug("a run's connection ended: %s", error)
+        finally:
+            with self._lock:
+                self._connections.discard(connection)
+            connection.close()

@@ -1,0 +1,163 @@
+"""One run from its claim to its end."""
+
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from application.ports import ArtifactStore, DatasetStore, Measurer, Sessions
+from domain.guardrails.measurements import Measurements
+from domain.point_in_time import PitReadAfterAsOf, check_model_known
+from domain.run.commands import CompleteRun
+from domain.run.pins import Artifact
+from domain.shared.errors import RuleBroken
+from infrastructure.execution.child import Child, environment
+from infrastructure.execution.ending import Ending, Stop, failure_of
+from infrastructure.execution.errors import RunOutputMalformed
+from infrastructure.execution.output_log import OutputLog
+from infrastructure.execution.run_folder import RunFolder
+from infrastructure.execution.session import RunSession
+from infrastructure.execution.socket_server import serve_socket
+from infrastructure.execution.work import RunWork, WorkSource
+from optaic.mlops.runner.connection import SOCKET_SETTING
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What every run of an executor shares."""
+
+    source: WorkSource
+    artifacts: ArtifactStore
+    datasets: DatasetStore
+    sessions: Sessions
+    measurer: Measurer
+    python: Path = Path(sys.executable)
+    """The interpreter of runs, and with it what they can import."""
+    lease_s: float = 60.0
+
+
+class Supervision:
+    """Starts a run's process, waits for its end within lease and time limit, and says what came of it."""
+
+    def __init__(self, work: RunWork, folder: RunFolder, around: Surroundings) -> None:
+        self.work = work
+        self.folder = folder
+        self.session = RunSession(work, folder, around.datasets, around.sessions, around.source)
+        self._around = around
+        self._log = OutputLog(folder.log)
+        self._lock = threading.Lock()
+        self._child: Child | None = None
+        self._stop: Stop | None = None
+
+    def stop(self, why: Stop) -> None:
+        """End the process group; the first reason counts."""
+        with self._lock:
+            self._stop = self._stop or why
+            if self._child is not None:
+                self._child.kill()
+
+    @property
+    def stopped(self) -> Stop | None:
+        """Why the executor ended the process, if it did."""
+        return self._stop
+
+    def run(self) -> RuleBroken | None:
+        """Run the process to its end; the failure, or None when its results count."""
+        with serve_socket(self.session.answer) as socket:
+            exit_code = self._run_child(socket)
+        ending = Ending(
+            exit_code=exit_code,
+            stop=self._stop,
+            told=self.session.failure,
+            has_results=self.session.results is not None,
+            last_lines=self._log.last_lines(),
+        )
+        return failure_of(ending)
+
+    def _run_child(self, socket: Path) -> int:
+        memory = self.work.run.limits.memory_mib
+        env = environment(self.folder.work, memory, {SOCKET_SETTING: str(socket)})
+        command = [str(self._around.python), "-P", "-s", "-m", "optaic.mlops.runner"]
+        child = Child(command, cwd=self.folder.work, env=env)
+        try:
+            with self._lock:
+                self._child = child
+                if self._stop is not None:
+                    child.kill()
+            self._log.follow(child.output)
+            return self._wait(child)
+        finally:
+            with self._lock:
+                self._child = None
+            child.close()
+            self._log.finish()
+
+    def _wait(self, child: Child) -> int:
+        """Wait for the end, and bring it about when the lease or the time is over."""
+        deadline = time.monotonic() + self.work.run.limits.time_s
+        while True:
+            now = time.monotonic()
+            expiry = self.session.renewed + self._around.lease_s
+            exit_code = child.wait(min(deadline, expiry) - now)
+            if exit_code is not None:
+                return exit_code
+            now = time.monotonic()
+            if now >= deadline:
+                self.stop("time")
+                deadline = float("inf")
+            elif now >= self.session.renewed + self._around.lease_s:
+                self.stop("lease")
+                self.session.renewed = float("inf")
+
+    def result(self, log_sha256: str | None) -> CompleteRun:
+        """The command that hands over the results; raises RunOutputMalformed and the `pit.*` errors."""
+        metrics, facts = self.session.results or ({}, {})
+        artifact, output, measurements = None, None, None
+        if self.session.artifact is not None:
+            path, kind = self.session.artifact
+            sha256 = self._around.artifacts.put_file(path)
+            artifact = Artifact(sha256=sha256, size_bytes=path.stat().st_size, format=kind)
+        if self.session.output is not None:
+            self._check_output(self.session.output)
+            measurements = self._measure(self.session.output)
+            output = self._around.artifacts.put_file(self.session.output)
+        return CompleteRun(
+            run_id=self.work.run.run_id,
+            metrics=metrics,
+            artifact=artifact,
+            output_sha256=output,
+            measurements=measurements,
+            facts=facts,
+            log_sha256=log_sha256,
+        )
+
+    def _measure(self, output: Path) -> Measurements:
+        return self._around.measurer.measure(self.work.manifest.contracts, output, self.session.entities)
+
+    def _check_output(self, path: Path) -> None:
+        """R6 again, outside the run's own code: what it staged must be rows of its own decisions."""
+        try:
+            rows = pl.scan_parquet(path).select("entity", "date", "knowledge_date")
+            known = rows.select(
+                first=pl.col("knowledge_date").min(), last=pl.col("knowledge_date").max()
+            ).collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise RunOutputMalformed(f"the staged rows cannot be read: {str(error)[:500]}") from None
+        first, last = known.row(0)
+        if not isinstance(first, datetime) or not isinstance(last, datetime) or first.tzinfo is None:
+            raise RunOutputMalformed("the staged rows are none, or have no UTC knowledge_date")
+        if self.work.run.model is not None:
+            check_model_known(self.work.run.model.trained_as_of, first)
+        if last > self.work.run.as_of:
+            raise PitReadAfterAsOf(
+                f"a row of {last.isoformat()}, the run may know {self.work.run.as_of.isoformat()}"
+            )
+
+    def store_log(self) -> str | None:
+        """Keep what the process printed; None when it printed nothing."""
+        log = self.folder.log
+        return self._around.artifacts.put_file(log) if log.exists() and log.stat().st_size else None
