@@ -18,7 +18,7 @@ class SettingHostNotLoopback(RuleBroken):
 
 
 def default_data() -> Path:
-    """The data folder of who named none: `$XDG_DATA_HOME/optaic-mlops`, else `~/.local/share/optaic-mlops`."""
+    """The data folder of who named none: `$XDG_DATA_HOME/optaic-mlops`, else under `~/.local/share`."""
     base = os.environ.get("XDG_DATA_HOME")
     return (Path(base) if base else Path.home() / ".local" / "share") / "optaic-mlops"
 

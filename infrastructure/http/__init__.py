@@ -1,0 +1,1 @@
+"""The HTTP way in: FastAPI, problem+json, server-sent events."""

@@ -1,0 +1,101 @@
+"""The app factory: routes, error mapping, the guard in front, and what routes share."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+
+from infrastructure.bootstrap import Service
+from infrastructure.http import pages, problems
+from infrastructure.http.feed import Feed
+from infrastructure.http.guard import Guard
+from infrastructure.http.intake import Intake
+from infrastructure.http.openapi import document
+from infrastructure.http.parameters import known_parameters_only
+from infrastructure.http.progress import ProgressBoard
+from infrastructure.http.reading import PlainRead, json_response
+from infrastructure.http.routes import ROUTERS
+from infrastructure.http.routes.system import METRICS, metrics_text
+from infrastructure.http.run_tokens import RunTokens
+from infrastructure.settings import Settings
+
+PREFIX = "/api/v1"
+
+
+def create_app(service: Service, settings: Settings, *, fingerprint: str = "") -> FastAPI:
+    """The HTTP way into a service. `fingerprint` tells this service from others (see `/health`).
+
+    Who ends the app's lifespan ends what the app started; the service stays open.
+    """
+    app = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.service = service
+    app.state.settings = settings
+    app.state.fingerprint = fingerprint
+    app.state.uploads = _uploads(settings.data)
+    app.state.intake = Intake(service.artifacts)
+    app.state.feed = Feed(service.log, service.queries, settings.wait_s_max)
+    app.state.run_tokens = RunTokens.of_folder(settings.data)
+    app.state.progress = ProgressBoard()
+    api = APIRouter(prefix=PREFIX, dependencies=[Depends(known_parameters_only)])
+    for router in ROUTERS:
+        api.include_router(router)
+    app.include_router(api)
+    _add_pages(app)
+    problems.install(app)
+    app.add_middleware(Guard)
+    return app
+
+
+def close_app(app: FastAPI) -> None:
+    """End streams and waits."""
+    app.state.feed.close()
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    close_app(app)
+
+
+def _add_pages(app: FastAPI) -> None:
+    made: dict[str, Any] = {}
+
+    def openapi() -> dict[str, Any]:
+        if not made:
+            made.update(document(app))
+        return made
+
+    app.openapi = openapi
+
+    @app.get("/", include_in_schema=False)
+    async def show_home(request: Request) -> Response:
+        return pages.home(str(request.base_url).rstrip("/"))
+
+    @app.get("/api/docs", include_in_schema=False)
+    async def show_reference() -> Response:
+        return pages.reference(openapi())
+
+    @app.get(f"{PREFIX}/openapi.json", include_in_schema=False)
+    async def show_openapi() -> Response:
+        return json_response(openapi())
+
+    @app.get("/metrics", include_in_schema=False)
+    def show_metrics(read: PlainRead) -> Response:
+        return Response(metrics_text(read), media_type=METRICS)
+
+
+def _uploads(data: Path) -> Path:
+    """An empty place for bodies in flight; what a killed service left there goes."""
+    folder = data / "uploads"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, mode=0o700)
+    return folder

@@ -1,0 +1,36 @@
+"""How far runs with workers elsewhere are: live only, never events, gone at their end."""
+
+import threading
+from typing import Annotated
+
+import msgspec
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far a run is, as its worker says."""
+
+    done: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    """0 to 1."""
+    message: Annotated[str, msgspec.Meta(max_length=500)] = ""
+
+
+class ProgressBoard:
+    """The last word of each worker elsewhere."""
+
+    def __init__(self) -> None:
+        self._said = dict[str, Progress]()
+        self._lock = threading.Lock()
+
+    def say(self, run_id: str, progress: Progress) -> None:
+        """The worker says how far it is."""
+        with self._lock:
+            self._said[run_id] = progress
+
+    def of(self, run_id: str) -> Progress | None:
+        """What it said last."""
+        return self._said.get(run_id)
+
+    def forget(self, run_id: str) -> None:
+        """The run is over."""
+        with self._lock:
+            self._said.pop(run_id, None)

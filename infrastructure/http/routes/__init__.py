@@ -1,0 +1,33 @@
+"""One module a subject; a route is request → command or query → status and headers."""
+
+from fastapi import APIRouter
+
+from infrastructure.http.routes import (
+    activity,
+    blobs,
+    commands,
+    datasets,
+    definitions,
+    instances,
+    lineage,
+    rows,
+    runs,
+    system,
+    versions,
+    workers,
+)
+
+ROUTERS: tuple[APIRouter, ...] = (
+    definitions.router,
+    instances.router,
+    runs.router,
+    workers.router,
+    versions.router,
+    datasets.router,
+    rows.router,
+    lineage.router,
+    activity.router,
+    commands.router,
+    blobs.router,
+    system.router,
+)

@@ -1,0 +1,143 @@
+"""The service itself: health, readiness, versions, projections, search and what errors mean."""
+
+import platform
+from importlib.metadata import version
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+
+from application.views import ProjectionStatus, SearchHitView
+from domain.shared.errors import Kind, RuleBroken
+from infrastructure.http.errors import ResourceUnknown
+from infrastructure.http.problems import STATUS, title_of
+from infrastructure.http.reading import PlainRead, Read, found, json_response
+from infrastructure.http.schemas import answers, files
+
+router = APIRouter(tags=["system"])
+
+METRICS = "text/plain; version=0.0.4"
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """The process answers. `service` tells services apart: the beginning of the SHA-256 of its token."""
+
+    status: Literal["ok"]
+    service: str
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether questions are answered with everything that was recorded."""
+
+    status: Literal["ready", "catching up", "stopped"]
+    head: int
+    position: int
+    """The position that all views have."""
+
+
+class ServiceVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """Which code answers, for which tenant."""
+
+    service: str
+    api: Literal["v1"]
+    python: str
+    tenant: str
+
+
+class ProjectionList(msgspec.Struct, frozen=True, kw_only=True):
+    """Where each projection stands."""
+
+    items: tuple[ProjectionStatus, ...]
+
+
+class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found."""
+
+    items: tuple[SearchHitView, ...]
+
+
+class ProblemKind(msgspec.Struct, frozen=True, kw_only=True):
+    """What a code means and what to do."""
+
+    code: str
+    kind: Kind
+    status: int
+    meaning: str
+    remedy: str
+
+
+@router.get("/health", **answers(Health))
+async def show_health(request: Request) -> Response:
+    """Whether the process answers."""
+    return json_response(Health(status="ok", service=request.app.state.fingerprint))
+
+
+@router.get("/ready", **answers(Readiness))
+def show_readiness(read: PlainRead) -> Response:
+    """200 when the views have everything; 503 while they catch up or have stopped."""
+    statuses = read.queries.projections()
+    head = max((one.head for one in statuses), default=0)
+    position = min((one.position for one in statuses), default=0)
+    stopped = any(one.status == "stopped" for one in statuses)
+    status = "stopped" if stopped else "ready" if position >= head else "catching up"
+    view = Readiness(status=status, head=head, position=position)
+    return json_response(view, 200 if status == "ready" else 503)
+
+
+@router.get("/version", **answers(ServiceVersion))
+async def show_version(request: Request) -> Response:
+    """Which code answers, for which tenant."""
+    tenant = request.app.state.settings.tenant
+    return json_response(
+        ServiceVersion(
+            service=version("optaic-mlops-service"), api="v1", python=platform.python_version(), tenant=tenant
+        )
+    )
+
+
+@router.get("/system/projections", **answers(ProjectionList))
+def show_projections(read: PlainRead) -> Response:
+    """Where each projection stands."""
+    return json_response(ProjectionList(items=read.queries.projections()))
+
+
+@router.get("/search", **answers(SearchAnswer))
+def search(
+    read: Read,
+    q: Annotated[str, Query(min_length=1, max_length=200)],
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Response:
+    """Definitions, instances, versions, datasets and runs whose name or id contains `q`."""
+    return read.show(SearchAnswer(items=read.queries.search(read.tenant, q, read.moment(), limit)))
+
+
+@router.get("/problems/{code}", **answers(ProblemKind, refusals=[404]))
+async def explain_problem(code: str) -> Response:
+    """What a problem's code means and what to do."""
+    rule = found(RuleBroken.catalogue.get(code), ResourceUnknown, f"code {code}")
+    return json_response(
+        ProblemKind(
+            code=code, kind=rule.kind, status=STATUS[rule.kind], meaning=title_of(rule), remedy=rule.remedy
+        )
+    )
+
+
+@router.get("/metrics", **files("text/plain"))
+def show_service_metrics(read: PlainRead) -> Response:
+    """A few figures in the Prometheus text format."""
+    return Response(metrics_text(read), media_type=METRICS)
+
+
+def metrics_text(read: PlainRead) -> str:
+    """Events in the log and the lag of each projection."""
+    statuses = read.queries.projections()
+    lines = [
+        "# TYPE optaic_mlops_events_total counter",
+        f"optaic_mlops_events_total {read.service.log.head()}",
+        "# TYPE optaic_mlops_projection_lag_events gauge",
+        *(
+            f'optaic_mlops_projection_lag_events{{projection="{one.name}"}} {one.head - one.position}'
+            for one in statuses
+        ),
+    ]
+    return "\n".join(lines) + "\n"
