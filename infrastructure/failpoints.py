@@ -52,6 +52,11 @@ _armed = parse(os.environ.get(VARIABLE, ""))
 _counting = threading.Lock()
 
 
+def arm(setting: str) -> None:
+    """Switch failpoints on in this process, as the variable does at its start; raises FailpointUnknown."""
+    _armed.update(parse(setting))
+
+
 def hit(name: str) -> None:
     """Pass the named place; dies here if the environment says so."""
     if _armed and name in _armed:

@@ -124,8 +124,6 @@ class BatchWriter:
         head = self._head
         while page := list(islice(rows, IMPORT_PAGE)):
             position, recorded_at_us = page[-1][0], page[-1][-2]
-            assert isinstance(position, int)
-            assert isinstance(recorded_at_us, int)
             former, head = head, Head(position, recorded_at_us)
             self._session.write(former, Decision(head, rows=page))
         return head

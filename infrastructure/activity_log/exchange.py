@@ -10,7 +10,7 @@ from domain.shared.ids import event_id
 from infrastructure.activity_log.dialect import ReadConnections
 from infrastructure.activity_log.errors import LogBytesUnreadable, LogLineRefused
 from infrastructure.activity_log.reading import SELECT
-from infrastructure.activity_log.record import Row, Value
+from infrastructure.activity_log.record import Row
 from infrastructure.activity_log.schema import COLUMNS
 
 
@@ -47,8 +47,6 @@ def line_of(row: Row) -> str:
     """One line, without its end. Raises LogBytesUnreadable."""
     values = dict(zip(COLUMNS, row, strict=True))
     body_hash, payload = row[_HASH], row[_PAYLOAD]
-    assert isinstance(body_hash, bytes)
-    assert isinstance(payload, bytes)
     try:
         values.update(body_hash=body_hash.hex(), payload=payload.decode())
         return _encode(values).decode()
@@ -77,7 +75,7 @@ def export_to(connections: ReadConnections, target: TextIO) -> int:
 def rows_of(lines: Iterable[str | bytes]) -> Iterator[Row]:
     """The rows of an export, each checked against those before; raises LogLineRefused with the line."""
     streams: dict[str, int] = {}
-    former_us: Value = 0
+    former_us: int = 0
     for number, line in enumerate(lines, 1):
         try:
             row = row_of(line)
@@ -90,7 +88,7 @@ def rows_of(lines: Iterable[str | bytes]) -> Iterator[Row]:
         yield row
 
 
-def _problem(row: tuple, number: int, streams: dict[str, int], former_us: Value) -> str | None:
+def _problem(row: Row, number: int, streams: dict[str, int], former_us: int) -> str | None:
     position, identity, tenant, stream_id, version, command_id, ordinal = (*row[:5], row[12], row[13])
     predecessor = streams.get(stream_id, 0)
     streams[stream_id] = version

@@ -87,7 +87,7 @@ class SqliteActivityLog(ReadableLog):
         return self._store.import_rows(exchange.rows_of(lines))
 
     def forget_outcomes(self, kept_days: int = OUTCOMES_KEPT_DAYS) -> int:
-        """Drop refusals and `unchanged` outcomes older than this; returns how many. Done at each opening.
+        """Drop outcomes that left no event and are older; returns how many. Opening does it.
 
         A command whose outcome is forgotten is decided anew when it comes again. Raises ValueError below 30 days.
         """

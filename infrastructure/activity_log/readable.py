@@ -32,7 +32,7 @@ class ReadableLog:
 
     def records(self, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """Position and record (the bytes that hashes are taken of) of the next events."""
-        return [(row[0], record_of(row)) for row in self.rows(after, limit)]  # type: ignore[misc]
+        return [(row[0], record_of(row)) for row in self.rows(after, limit)]
 
     def read_stream(self, tenant: str, stream: StreamKey) -> Sequence[RecordedEvent]:
         """All events of a stream in order."""

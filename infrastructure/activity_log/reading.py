@@ -43,7 +43,7 @@ class EventReader:
         ids = msgspec.convert([(row[1], row[3], row[12], row[15], row[16]) for row in rows], list[_Ids])
         return [self._event(row, identity) for row, identity in zip(rows, ids, strict=True)]
 
-    def _event(self, row: tuple, ids: _Ids) -> RecordedEvent:
+    def _event(self, row: Row, ids: _Ids) -> RecordedEvent:
         (position, _, tenant, _, stream_version, resource_type, resource_id, topic) = row[:8]
         (principal, method, on_behalf_of, reason) = row[8:12]
         recorded_at_us, payload = row[17:]

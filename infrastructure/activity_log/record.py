@@ -1,11 +1,11 @@
 """The record of an event: the bytes over every column that hashes are taken of."""
 
 import struct
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Value: TypeAlias = int | str | bytes | None
-Row: TypeAlias = tuple[Value, ...]
-"""A stored row, its columns in declared order."""
+Row: TypeAlias = tuple[Any, ...]
+"""A stored row, its columns in declared order; each column has its own type (`schema.activity_log`)."""
 
 _NULL = b"\xff\xff\xff\xff"
 _length = struct.Struct(">I").pack

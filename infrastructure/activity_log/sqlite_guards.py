@@ -1,8 +1,8 @@
 """Triggers that refuse every change of the log but an append, whichever program opens the file.
 
 `INSERT OR REPLACE` deletes rows without firing delete triggers unless the connection says otherwise
-(`recursive_triggers=ON`); the guard before an insert holds without it. An owner of the file can drop triggers: the
-ledger finds that.
+(`recursive_triggers=ON`); the guard before an insert holds without it. An owner of the file can drop
+triggers: the ledger finds that.
 """
 
 from sqlalchemy import Connection

@@ -1,6 +1,7 @@
 """Driver statements of the SQLite writer, the checked way: all is looked up under the lock, then written."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -9,9 +10,13 @@ from application.ports import Outcome
 from infrastructure.activity_log.decision import CommandKey, Decision, Head, StreamHead
 from infrastructure.activity_log.errors import LogHeadMoved
 from infrastructure.activity_log.outcomes import first_outcome
+from infrastructure.activity_log.record import Row
 from infrastructure.activity_log.schema import COLUMNS
 
-INSERT_EVENT = f"INSERT INTO activity_log VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 (only marks)
+_ROWS_A_STATEMENT = (64, 16, 4, 1)
+"""Each step of a statement lets go of the interpreter's lock and has to win it back from all who wait,
+so many rows go into one statement; a few fixed sizes keep the statements in the driver's cache."""
+
 _INSERT_OUTCOME = "INSERT INTO command_outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 MOVE_HEAD = "UPDATE log_head SET position = ?, recorded_at_us = ? WHERE id = 1 AND position = ?"
 _HEAD = "SELECT position, recorded_at_us FROM log_head"
@@ -27,12 +32,21 @@ WHERE EXISTS (SELECT 1 FROM activity_log
 _STREAM = """
 SELECT stream_version, tenant FROM activity_log WHERE stream_id = ? ORDER BY stream_version DESC LIMIT 1"""
 _STREAMS = """
-SELECT asked.value, last.stream_version, last.tenant FROM json_each(?) AS asked
+SELECT json_group_array(json_array(asked.value, last.stream_version, last.tenant)) FROM json_each(?) AS asked
 CROSS JOIN activity_log AS last ON last.stream_id = asked.value AND last.stream_version = (
     SELECT stream_version FROM activity_log
     WHERE stream_id = asked.value ORDER BY stream_version DESC LIMIT 1)"""
 
+
+def _insert(rows: int) -> str:
+    marks = f"({', '.join('?' * len(COLUMNS))})"
+    return f"INSERT INTO activity_log VALUES {', '.join([marks] * rows)}"  # noqa: S608 (only marks)
+
+
+_INSERT_EVENTS = {rows: _insert(rows) for rows in _ROWS_A_STATEMENT}
+
 _json = msgspec.json.Encoder().encode
+_heads = msgspec.json.Decoder(list[tuple[str, int, str]]).decode
 
 
 class SqliteWriteSession:
@@ -67,18 +81,25 @@ class SqliteWriteSession:
         if len(stream_ids) == 1:
             row = self._run(_STREAM, stream_ids).fetchone()
             return {stream_ids[0]: StreamHead(*row)} if row else {}
-        rows = self._rows(_STREAMS, (_json(stream_ids).decode(),))
-        return {stream_id: StreamHead(version, tenant) for stream_id, version, tenant in rows}
+        found = self._run(_STREAMS, (_json(stream_ids).decode(),)).fetchone()[0]
+        return {stream_id: StreamHead(version, tenant) for stream_id, version, tenant in _heads(found)}
 
     def write(self, former: Head, decision: Decision) -> None:
         """Insert rows and outcomes, move the head; raises LogHeadMoved if it does not stand at `former`."""
         if decision.rows:
-            self._connection.executemany(INSERT_EVENT, decision.rows)
+            self._insert_events(decision.rows)
             moved = self._run(MOVE_HEAD, (*decision.head, former.position))
             if moved.rowcount != 1:
                 raise LogHeadMoved(f"the head is no longer at position {former.position}")
         if decision.outcomes:
             self._connection.executemany(_INSERT_OUTCOME, decision.outcomes)
+
+    def _insert_events(self, rows: Sequence[Row]) -> None:
+        done = 0
+        for size in _ROWS_A_STATEMENT:
+            while len(rows) - done >= size:
+                self._run(_INSERT_EVENTS[size], tuple(chain.from_iterable(rows[done : done + size])))
+                done += size
 
     def forget_outcomes(self, before_us: int) -> int:
         """Drop rows of `command_outcome` recorded before a time (µs since 1970); returns how many."""

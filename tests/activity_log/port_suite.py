@@ -1,4 +1,4 @@
-"""The contract of the port `ActivityLog`: every adapter passes it. A subclass brings the fixtures `log` and `clock`."""
+"""The contract of the port `ActivityLog`, for every adapter; a subclass brings fixtures `log` and `clock`."""
 
 import threading
 from datetime import timedelta

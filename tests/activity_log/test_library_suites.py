@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from unittest import TestCase
 
 import pytest
 from eventsourcing.persistence import InfrastructureFactoryError, NotSupportedError
@@ -22,7 +23,7 @@ def factory_in(folder: str) -> LogFactory:
     )
 
 
-class _OnLog:
+class _OnLog(TestCase):
     INITIAL_VERSION = 0
 
     def setUp(self):
