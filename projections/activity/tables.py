@@ -43,7 +43,7 @@ ACTIVITY = Appended(
         ("tenant", "actor", "position"),
         ("tenant", "action", "position"),
         ("tenant", "correlation_id", "position"),
-        ("stream_id", "position"),
+        ("stream_id", "position", "stream_version"),
     ],
 )
 

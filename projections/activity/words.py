@@ -25,10 +25,12 @@ def sentence(event: Event) -> str:
 def _of_run(event: Event) -> str | None:
     match event:
         case run.RunSubmitted():
-            inputs = ", ".join(f"{each.dataset}@{each.version}" for each in event.inputs) or "no dataset"
+            pinned = dict.fromkeys(f"{each.dataset}@{each.version}" for each in event.inputs)
+            inputs = ", ".join(pinned) or "no dataset"
+            article = "An" if event.kind == "inference" else "A"
             using = f" with {event.instance}@{event.model.number}" if event.model else ""
             return (
-                f"A {event.kind} run of {event.instance} was submitted ({event.trigger}){using}, reading {inputs} "
+                f"{article} {event.kind} run of {event.instance} was submitted ({event.trigger}){using}, reading {inputs} "
                 f"as of {event.as_of.isoformat()}."
             )
         case run.RunStarted():

@@ -49,7 +49,12 @@ class DatasetRow(msgspec.Struct, frozen=True):
     instance: str | None
 
 
-NODES = Appended("lineage_node", NodeRow, key=3, indexes=[("tenant", "number")])
+NODES = Appended(
+    "lineage_node",
+    NodeRow,
+    key=3,
+    indexes=[("tenant", "number"), ("tenant", "instance", "number"), ("tenant", "definition", "number")],
+)
 EDGES = Appended("lineage_edge", EdgeRow, key=3)
 DATASETS = Appended("lineage_dataset", DatasetRow, key=2)
 
