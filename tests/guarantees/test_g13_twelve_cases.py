@@ -88,7 +88,7 @@ def test_case_4_join_filters_on_knowledge_first(dataset):
     decision = pl.DataFrame(
         {"entity": [""], "date": [day("2024-01-05")], "decision_time": [moment("2024-01-05 21:00")]}
     )
-    revisions = dataset.store.read_revisions(dataset.newest.manifest_sha256, moment("2030-01-01"))
+    revisions = dataset.store.read_revisions(dataset.facts.manifest_sha256, moment("2030-01-01"))
     sessions = sessions_table(XNYS.closes("XNYS", day("2024-01-01"), day("2024-01-31")))
     joined = as_of_join(decision.cast({"decision_time": pl.Datetime("us", "UTC")}), revisions, sessions)
     assert joined["value"].to_list() == [1.0]
