@@ -12,19 +12,19 @@ from application.policies.runner import PolicyRunner
 from application.queries import Queries
 from infrastructure.activity_log import SqliteActivityLog, open_activity_log
 from infrastructure.activity_log.system_clock import SystemClock
-from infrastructure.artifacts import FolderArtifactStore
+from infrastructure.artifacts.store import FolderArtifactStore
 from infrastructure.calendars import ExchangeSessions
-from infrastructure.datasets import ParquetDatasetStore
+from infrastructure.datasets.store import FolderDatasetStore
 from infrastructure.execution import LocalExecutor
-from infrastructure.guardrail_measures import ParquetMeasurer
+from infrastructure.guardrail_measures.measurer import ParquetMeasurer
 from infrastructure.identities import SystemIds
 from infrastructure.leases import Leases
 from infrastructure.packages import ZipPackages
 from infrastructure.policy_progress import PolicyProgressFile
 from infrastructure.settings import Settings
 from infrastructure.view_lookups import ViewLookups
+from infrastructure.views import Views, open_views
 from infrastructure.work_source import ServiceWork
-from projections.views import Views, open_views
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Service:
     views: Views
     log: SqliteActivityLog
     artifacts: FolderArtifactStore
-    datasets: ParquetDatasetStore
+    datasets: FolderDatasetStore
     sessions: ExchangeSessions
     executor: LocalExecutor
     policies: PolicyRunner
@@ -64,7 +64,7 @@ def open_service(settings: Settings) -> Service:
     views = open_views(views_path(data), log)
     artifacts = FolderArtifactStore(artifacts_path(data))
     sessions = ExchangeSessions()
-    datasets = ParquetDatasetStore(datasets_path(data), locations=settings.locations)
+    datasets = FolderDatasetStore(datasets_path(data), zone_of=sessions.zone, locations=settings.locations)
     services = Services(
         log=log,
         artifacts=artifacts,
@@ -93,6 +93,7 @@ def open_service(settings: Settings) -> Service:
         PolicyContext(services=services, bus=bus, executor=executor),
         PolicyProgressFile(data / "policies.json"),
     )
+    views.start()
     policies.start()
     executor.start()
     leases.start()

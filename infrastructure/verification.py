@@ -1,4 +1,4 @@
-"""Proofs over a whole data folder: the log is whole, the views are its fold, the bytes are what the events say."""
+"""Proofs over a data folder: the log is whole, the views are its fold, the bytes what the events say."""
 
 import hashlib
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from domain.shared.errors import RuleBroken
 from infrastructure.activity_log import SqliteActivityLog, open_activity_log
 from infrastructure.activity_log.readable import ReadableLog
 from infrastructure.activity_log.system_clock import SystemClock
-from projections.views import Views, open_views
+from infrastructure.views import Views, open_views
 
 _PAGE = 2_000
 
@@ -135,7 +135,7 @@ def _named(log: ReadableLog) -> _Named:
 def replay_of(log: SqliteActivityLog, views: Views) -> Replay:
     """What the present log and its views hash to, at the log's head."""
     head = log.head()
-    views.projector.wait(head, 60.0)
+    views.wait(head, 60.0)
     return Replay(events=head, log=log.log_hash(), state=_state(views))
 
 
@@ -146,6 +146,7 @@ def replay_export(export: Path, folder: Path) -> Replay:
         log.import_from(export)
         views = open_views(folder / "views.sqlite", log)
         try:
+            views.catch_up()
             return replay_of(log, views)
         finally:
             views.close()

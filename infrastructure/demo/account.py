@@ -1,4 +1,4 @@
-"""How the demonstration speaks: numbered parts, aligned lines, claims that are checked before they are printed."""
+"""How the demonstration speaks: numbered parts, and claims that are checked before they are printed."""
 
 import sys
 import time

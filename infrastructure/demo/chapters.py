@@ -20,6 +20,7 @@ SIGNAL, REGIME = "spx-alpha", "us-regime"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PARQUET = "application/vnd.apache.parquet"
 AUC_RANGE = (0.945, 0.985)
+GDP_GROWTH = (1.07, 0.83)
 FIRST_YEAR = 2005
 LEAK_ABOVE = 0.3
 _SAYS = {
@@ -75,7 +76,7 @@ def _gdp_growth(stage: Stage) -> None:
     """The same question at two moments gives two answers, and both are kept."""
     before = gdp_growth(stage, datetime(2016, 7, 1, tzinfo=UTC))
     after = gdp_growth(stage, datetime(2016, 8, 1, tzinfo=UTC))
-    stage.account.claim(round(before, 2) == 1.07 and round(after, 2) == 0.83, f"growth {before} and {after}")
+    stage.account.claim((round(before, 2), round(after, 2)) == GDP_GROWTH, f"growth {before} and {after}")
     stage.account.line(
         f"  US GDP growth in 2016Q1: {before:.2f} % as of 2016-07-01, {after:.2f} % as of 2016-08-01. "
         "Both answers are kept."

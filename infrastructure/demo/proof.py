@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from domain.shared.errors import RuleBroken
-from infrastructure.artifacts import FolderArtifactStore
+from infrastructure.artifacts.store import FolderArtifactStore
 from infrastructure.demo.chapters import SIGNAL
 from infrastructure.demo.stage import Stage
 from infrastructure.verification import replay_export, replay_of, verify_all
