@@ -1,5 +1,6 @@
 """The only wiring: settings in, a running service out."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from infrastructure.activity_log.system_clock import SystemClock
 from infrastructure.artifacts.store import FolderArtifactStore
 from infrastructure.calendars import ExchangeSessions
 from infrastructure.datasets.store import FolderDatasetStore
-from infrastructure.execution import LocalExecutor
+from infrastructure.execution import LocalExecutor, Surroundings
 from infrastructure.guardrail_measures.measurer import ParquetMeasurer
 from infrastructure.identities import SystemIds
 from infrastructure.leases import Leases
@@ -76,17 +77,15 @@ def open_service(settings: Settings) -> Service:
         ids=ids,
     )
     bus = Bus(services, HANDLERS)
-    work = ServiceWork(services=services, bus=bus, queries=views.queries, tenant=settings.tenant)
-    executor = LocalExecutor(
-        work,
+    around = Surroundings(
+        source=ServiceWork(services=services, bus=bus, queries=views.queries, tenant=settings.tenant),
         artifacts=artifacts,
         datasets=datasets,
         sessions=sessions,
         measurer=ParquetMeasurer(),
-        folder=data / "runs",
-        python=settings.python,
-        slots=settings.run_slots,
+        python=settings.python or Path(sys.executable),
     )
+    executor = LocalExecutor(around, data / "runs", slots=settings.run_slots)
     leases = Leases(bus, views.queries, clock, settings.tenant)
     policies = PolicyRunner(
         POLICIES,
