@@ -24,7 +24,7 @@ def evaluate_definition(command: EvaluateDefinition, context: Context) -> Outcom
     """Have a failed version evaluated again."""
     stream = decider.stream(command.name)
     loaded = context.load(stream, decider.INITIAL, decider.evolve)
-    events = decider.evaluate(loaded.state, command.name, command.version, context.principal)
+    events = decider.evaluate(loaded.state, command.name, command.version)
     return context.append(write(stream, loaded, events))
 
 

@@ -5,7 +5,7 @@ Each version:  written ───────────────────
                          └──reject──> rejected
 """
 
-from typing import Any, Literal, assert_never, cast
+from typing import Any, Literal, assert_never
 
 import msgspec
 
@@ -54,7 +54,9 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
     status: Status
     files: tuple[DataFile, ...] = ()
-    """The files that this version added, or all of its files after a compaction."""
+    """The files that this version added."""
+    compacted: tuple[DataFile, ...] = ()
+    """Files of its compactions: they hold the rows of all versions up to this one."""
     facts: ContentFacts | None = None
     parent: int | None = None
     registered: DatasetVersionRegistered | None = None
@@ -225,7 +227,7 @@ def compact(
 def purge(
     state: State, name: str, number: int, *, force: bool, needed_by: tuple[str, ...]
 ) -> tuple[Event, ...]:
-    """Delete the bytes that a version added; purged already: nothing."""
+    """Delete the bytes that a version added, in every file that holds them; purged already: nothing."""
     one = version(state, name, number)
     if one.status == "purged":
         return ()
@@ -234,7 +236,9 @@ def purge(
             f"{name}@{number} is needed by {', '.join(needed_by)}",
             versions=list(needed_by),
         )
-    return (DatasetVersionPurged(dataset=name, number=number, files=one.files, forced=force),)
+    copies = (file for later in state.versions[number - 1 :] for file in later.compacted)
+    files = tuple(dict.fromkeys((*one.files, *copies)))
+    return (DatasetVersionPurged(dataset=name, number=number, files=files, forced=force),)
 
 
 def version(state: State, name: str, number: int) -> Version:
@@ -248,10 +252,10 @@ def version(state: State, name: str, number: int) -> Version:
 def readable(state: State, name: str, number: int) -> ContentFacts:
     """What the store knows of a version that can be read; raises the reason why it cannot."""
     one = version(state, name, number)
-    if one.facts is None:
-        raise DatasetVersionNotReadable(f"{name}@{number} is {one.status}", status=one.status)
     if one.status == "purged":
         raise DatasetVersionPurgedAlready(f"the bytes of {name}@{number} were purged")
+    if one.facts is None:
+        raise DatasetVersionNotReadable(f"{name}@{number} is {one.status}", status=one.status)
     return one.facts
 
 
@@ -265,33 +269,34 @@ def newest(state: State, name: str) -> int:
 
 
 def evolve(state: State, event: Event) -> State:
-    """Fold one event; total and never raising."""
-    one = cast("DatasetEvent", event)
-    match one:
+    """Fold one event; total and never raising. Events of other rules (gate reports) change nothing."""
+    if not isinstance(event, DatasetEvent):
+        return state
+    match event:
         case DatasetCreated():
-            return State(created=one)
+            return State(created=event)
         case DatasetVersionWritten():
             return _add(
                 state,
                 Version(
                     status="written",
-                    files=one.files,
-                    facts=one.facts,
-                    parent=one.parent,
+                    files=event.files,
+                    facts=event.facts,
+                    parent=event.parent,
                 ),
             )
         case DatasetVersionRegistered():
-            return _add(state, Version(status="registered", parent=one.parent, registered=one))
+            return _add(state, Version(status="registered", parent=event.parent, registered=event))
         case DatasetVersionVerified():
-            return _change(state, one.number, status="verified", files=one.files, facts=one.facts)
+            return _change(state, event.number, status="verified", files=event.files, facts=event.facts)
         case DatasetVersionRejected():
-            return _change(state, one.number, status="rejected")
+            return _change(state, event.number, status="rejected")
         case DatasetVersionCompacted():
-            return _compacted(state, one)
+            return _compacted(state, event)
         case DatasetVersionPurged():
-            return _change(state, one.number, status="purged")
+            return _change(state, event.number, status="purged")
         case _:
-            assert_never(one)
+            assert_never(event)
 
 
 def _add(state: State, new: Version) -> State:
@@ -299,6 +304,8 @@ def _add(state: State, new: Version) -> State:
 
 
 def _change(state: State, number: int, **changes: Any) -> State:
+    if not 1 <= number <= len(state.versions):
+        return state
     changed = msgspec.structs.replace(state.versions[number - 1], **changes)
     return msgspec.structs.replace(
         state,
@@ -307,6 +314,9 @@ def _change(state: State, number: int, **changes: Any) -> State:
 
 
 def _compacted(state: State, event: DatasetVersionCompacted) -> State:
-    facts = state.versions[event.number - 1].facts
-    renewed = None if facts is None else msgspec.structs.replace(facts, manifest_sha256=event.manifest_sha256)
-    return _change(state, event.number, files=event.files, facts=renewed)
+    if not 1 <= event.number <= len(state.versions):
+        return state
+    one = state.versions[event.number - 1]
+    renewed = one.facts and msgspec.structs.replace(one.facts, manifest_sha256=event.manifest_sha256)
+    compacted = (*one.compacted, *event.files)
+    return _change(state, event.number, compacted=compacted, facts=renewed)

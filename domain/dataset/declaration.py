@@ -13,7 +13,7 @@ RESERVED_COLUMNS = ("entity", "date", "knowledge_date", "seq", "op")
 class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A value column. `timestamp` is UTC in microseconds."""
 
-    name: Annotated[str, msgspec.Meta(pattern="^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+    name: Annotated[str, msgspec.Meta(pattern="^[A-Za-z_][A-Za-z0-9_]{0,62}(?!\\n)$")]
     type: ColumnType
 
 

@@ -5,7 +5,7 @@ Each version:  submitted ──passed──> passed ──> published ──> de
                    └──other bytes, or again┘
 """
 
-from typing import Any, Literal, assert_never, cast
+from typing import Any, Literal, assert_never
 
 import msgspec
 
@@ -78,12 +78,12 @@ def submit(state: State, manifest: Manifest, submitter: str) -> tuple[Event, ...
     return (DefinitionSubmitted(manifest=manifest, submitter=submitter),)
 
 
-def evaluate(state: State, name: str, version: str, sender: str) -> tuple[Event, ...]:
-    """Have a failed version evaluated again; one that is under way or passed needs nothing."""
+def evaluate(state: State, name: str, version: str) -> tuple[Event, ...]:
+    """Have a failed version evaluated again, still as its submitter's; under way or passed: nothing."""
     known = state.version(name, version)
-    return (
-        (DefinitionSubmitted(manifest=known.manifest, submitter=sender),) if known.state == "failed" else ()
-    )
+    if known.state != "failed":
+        return ()
+    return (DefinitionSubmitted(manifest=known.manifest, submitter=known.submitter),)
 
 
 def record_evaluation(state: State, command: RecordEvaluation) -> tuple[Event, ...]:
@@ -140,29 +140,30 @@ def _passed(state: State, name: str, version: str) -> DefinitionVersion:
 
 
 def evolve(state: State, event: Event) -> State:
-    """Fold one event; total and never raising."""
-    one = cast("DefinitionEvent", event)
-    match one:
+    """Fold one event; total and never raising. Events of other rules (gate reports) change nothing."""
+    if not isinstance(event, DefinitionEvent):
+        return state
+    match event:
         case DefinitionSubmitted(manifest=manifest):
             return _with(
                 state,
                 manifest.version,
-                DefinitionVersion(manifest=manifest, submitter=one.submitter),
+                DefinitionVersion(manifest=manifest, submitter=event.submitter),
             )
         case DefinitionEvaluated():
             return _change(
                 state,
-                one.version,
-                state="passed" if one.verdict == "passed" else "failed",
-                hyper_parameter_schema=one.hyper_parameter_schema,
-                output_columns=one.output_columns,
+                event.version,
+                state="passed" if event.verdict == "passed" else "failed",
+                hyper_parameter_schema=event.hyper_parameter_schema,
+                output_columns=event.output_columns,
             )
         case DefinitionPublished():
-            return _change(state, one.version, published=True)
+            return _change(state, event.version, published=True)
         case DefinitionDeprecated():
-            return _change(state, one.version, deprecated=True)
+            return _change(state, event.version, deprecated=True)
         case _:
-            assert_never(one)
+            assert_never(event)
 
 
 def _with(state: State, version: str, new: DefinitionVersion) -> State:
@@ -170,4 +171,5 @@ def _with(state: State, version: str, new: DefinitionVersion) -> State:
 
 
 def _change(state: State, version: str, /, **changes: Any) -> State:
-    return _with(state, version, msgspec.structs.replace(state.versions[version], **changes))
+    known = state.versions.get(version)
+    return state if known is None else _with(state, version, msgspec.structs.replace(known, **changes))

@@ -5,6 +5,7 @@ created ──updated*──> … ──archived (final)        Version numbers 
 
 from collections.abc import Sequence
 from typing import assert_never, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import UNSET
@@ -27,8 +28,8 @@ from domain.model_instance.events import (
     InstanceVersionNumbered,
     SlotSkipped,
 )
-from domain.model_instance.specification import DatasetBinding, Specification
-from domain.point_in_time import PitRestatedHistory
+from domain.model_instance.specification import DatasetBinding, Schedule, Specification
+from domain.point_in_time import PitRestatedHistory, wall_clock
 from domain.shared.activity import Event, StreamKey
 from domain.shared.references import DefinitionRef
 
@@ -185,19 +186,30 @@ def check_specification(specification: Specification) -> None:
         raise InstanceConfigInvalid("an automatic promotion policy needs `metric` and `at_least`")
     if specification.space == "official" and specification.config.history == "restated":
         raise PitRestatedHistory("history `restated` in the space official")
+    if specification.config.decision_time is not None:
+        wall_clock(specification.config.decision_time)
     for schedule in specification.schedules:
-        if (schedule.cron is None) == (schedule.after_dataset is None):
-            raise InstanceConfigInvalid(
-                f"the {schedule.kind} schedule needs either `cron` or `after_dataset`"
-            )
+        _check_schedule(schedule)
+
+
+def _check_schedule(schedule: Schedule) -> None:
+    if (schedule.cron is None) == (schedule.after_dataset is None):
+        raise InstanceConfigInvalid(f"the {schedule.kind} schedule needs either `cron` or `after_dataset`")
+    try:
+        ZoneInfo(schedule.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InstanceConfigInvalid(
+            f"there is no time zone {schedule.timezone!r}", field="schedules"
+        ) from None
 
 
 def evolve(state: State, event: Event) -> State:
-    """Fold one event; total and never raising."""
-    one = cast("InstanceEvent", event)
-    match one:
+    """Fold one event; total and never raising. Events of other rules (gate reports) change nothing."""
+    if not isinstance(event, InstanceEvent):
+        return state
+    match event:
         case InstanceCreated(specification=specification):
-            return State(specification=specification, output_dataset=one.output_dataset)
+            return State(specification=specification, output_dataset=event.output_dataset)
         case InstanceUpdated(specification=specification):
             return msgspec.structs.replace(state, specification=specification)
         case InstanceVersionNumbered(number=number):
@@ -211,4 +223,4 @@ def evolve(state: State, event: Event) -> State:
         case SlotSkipped():
             return state
         case _:
-            assert_never(one)
+            assert_never(event)

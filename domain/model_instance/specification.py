@@ -34,7 +34,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     decision_time: (
         Annotated[
             str,
-            msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9] [A-Za-z0-9_+/-]+$"),
+            msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9] [A-Za-z0-9_+/-]+(?!\\n)$"),
         ]
         | None
     ) = None

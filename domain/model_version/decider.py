@@ -4,7 +4,7 @@ none ──stage──> staging ──promote──> production ──(replaced 
   └───────────────┴──────────────────────────archive──────────────────────────────────> archived
 """
 
-from typing import assert_never, cast
+from typing import assert_never
 
 import msgspec
 from msgspec import UNSET
@@ -160,11 +160,12 @@ def _not_in_production(state: State, instance: str, number: int) -> None:
 
 
 def evolve(state: State, event: Event) -> State:
-    """Fold one event; total and never raising."""
-    one = cast("VersionEvent", event)
-    match one:
+    """Fold one event; total and never raising. Events of other rules (gate reports) change nothing."""
+    if not isinstance(event, VersionEvent):
+        return state
+    match event:
         case VersionRegistered():
-            return State(registered=one, stage=one.stage, was_staged=one.stage == "staging")
+            return State(registered=event, stage=event.stage, was_staged=event.stage == "staging")
         case VersionStaged():
             return msgspec.structs.replace(state, stage="staging", was_staged=True)
         case VersionPromoted() | VersionRolledBack():
@@ -172,8 +173,8 @@ def evolve(state: State, event: Event) -> State:
         case VersionArchived():
             return msgspec.structs.replace(state, stage="archived")
         case VersionAnnotated():
-            return msgspec.structs.replace(state, description=one.description, tags=one.tags)
+            return msgspec.structs.replace(state, description=event.description, tags=event.tags)
         case VersionPurged():
             return msgspec.structs.replace(state, purged=True)
         case _:
-            assert_never(one)
+            assert_never(event)

@@ -65,7 +65,7 @@ def wall_clock(text: str) -> tuple[time, ZoneInfo]:
         raise PitDecisionTimeMalformed(f"{text!r} is not HH:MM and a zone")
     try:
         return time(int(found[1]), int(found[2])), ZoneInfo(found[3])
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         raise PitDecisionTimeMalformed(f"{found[3]!r} is not a known time zone") from None
 
 

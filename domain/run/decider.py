@@ -6,7 +6,7 @@ pending ──start──> running ──complete──> completed
    └──cancel──> cancelled                              The first end wins; a finished run never changes.
 """
 
-from typing import Literal, assert_never, cast
+from typing import Literal, assert_never
 
 import msgspec
 
@@ -172,13 +172,14 @@ def _unfinished(state: State, run_id: str) -> RunSubmitted:
 
 
 def evolve(state: State, event: Event) -> State:
-    """Fold one event; total and never raising."""
-    one = cast("RunEvent", event)
-    match one:
+    """Fold one event; total and never raising. Events of other rules (gate reports) change nothing."""
+    if not isinstance(event, RunEvent):
+        return state
+    match event:
         case RunSubmitted():
-            return State(submitted=one, status="pending")
+            return State(submitted=event, status="pending")
         case RunStarted():
-            return msgspec.structs.replace(state, status="running", worker=one.worker)
+            return msgspec.structs.replace(state, status="running", worker=event.worker)
         case RunMetricsLogged():
             return state
         case RunCompleted():
@@ -188,4 +189,4 @@ def evolve(state: State, event: Event) -> State:
         case RunCancelled():
             return msgspec.structs.replace(state, status="cancelled")
         case _:
-            assert_never(one)
+            assert_never(event)

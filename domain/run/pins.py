@@ -7,7 +7,7 @@ import msgspec
 
 from domain.shared.ids import Name, Sha256
 
-MetricName = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}$")]
+MetricName = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}(?!\\n)$")]
 
 
 class PinnedInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,15 +7,15 @@ import msgspec
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://optaic.dev/mlops")
 
-Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{1,62}$")]
+Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{1,62}(?!\\n)$")]
 """A resource's name: 2 to 63 of a-z, 0-9 and '-', not beginning with '-'."""
 
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}(?!\\n)$")]
 """A SHA-256 in lower-case hexadecimal."""
 
 RunId = Annotated[
     str,
-    msgspec.Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"),
+    msgspec.Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?!\\n)$"),
 ]
 """A run's id: a UUIDv7 in lower case."""
 
