@@ -17,7 +17,14 @@ VARIABLE = "OPTAIC_MLOPS_FAILPOINTS"
 LOG = frozenset(
     {"log.before_begin", "log.after_insert", "log.before_commit", "log.after_commit", "log.before_answer"},
 )
-PROJECTION: frozenset[str] = frozenset()
+PROJECTION = frozenset(
+    {
+        "projection.before_begin",
+        "projection.after_position",
+        "projection.before_commit",
+        "projection.after_commit",
+    },
+)
 ARTIFACT = frozenset(
     f"{area}.{place}"
     for area in ("artifact", "dataset")
