@@ -85,7 +85,7 @@ def show_readiness(read: PlainRead) -> Response:
 
 
 @router.get("/version", **answers(ServiceVersion))
-async def show_version(request: Request) -> Response:
+async def show_service_version(request: Request) -> Response:
     """Which code answers, for which tenant."""
     tenant = request.app.state.settings.tenant
     return json_response(
