@@ -58,6 +58,10 @@ class WrittenDataset:
     def newest(self) -> ContentFacts | None:
         return self.versions[-1] if self.versions else None
 
+    @property
+    def facts(self) -> ContentFacts:
+        return self.versions[-1]
+
     def write(
         self, rows, *, backfill: bool | None = False, written_at: datetime = WRITTEN_AT
     ) -> PreparedVersion | None:
