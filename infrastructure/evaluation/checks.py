@@ -1,5 +1,6 @@
 """The checks of an evaluation. Each runs in a process of its own; what it may say is judged here."""
 
+import json
 import secrets
 import threading
 from collections.abc import Callable
@@ -128,7 +129,9 @@ def tests(evaluation: Evaluation) -> str:
 
 def style(evaluation: Evaluation) -> str:
     """Ruff's default rules find nothing."""
-    arguments = ["-m", "ruff", "check", "--isolated", "--no-cache", "--quiet", "--output-format=concise"]
+    root = f"--config=src={json.dumps([str(evaluation.package)])}"
+    arguments = ["-m", "ruff", "check", "--isolated", root, "--no-cache", "--quiet"]
+    arguments.append("--output-format=concise")
     _confined(evaluation, "style", evaluation.work / "style", [*arguments, str(evaluation.package)], {})
     return "ruff finds nothing"
 
