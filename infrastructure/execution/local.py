@@ -109,6 +109,8 @@ class LocalExecutor:
                 if self._closing:
                     return
             self._take_work()
+            with self._changed:
+                self._changed.notify_all()
 
     def _take_work(self) -> None:
         """Give free slots to evaluations and pending runs; asleep again when there is nothing more."""
