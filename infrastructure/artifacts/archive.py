@@ -19,6 +19,9 @@ from application.errors import ArchiveMalformed, ArchiveMemberForbidden, Archive
 _MIB = 1 << 20
 _CHUNK = 1 << 16
 _END = struct.Struct("<4s4H2LH")
+"""The end record: signature, disk, disk of the directory, members here and in all, directory's length and
+offset, comment.
+"""
 _LOCAL_HEADER = 30
 _DIRECTORY_ENTRY = 46
 _LONGEST_NAME = 240
@@ -119,7 +122,9 @@ def _check_directory_size(path: Path, limits: Limits) -> None:
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) - at < _END.size:
         raise ArchiveMalformed("not a zip: it has no end record")
-    _, disk, first_disk, here, entries, length, offset, _ = _END.unpack_from(tail, at)
+    _, disk, first_disk, here, entries, length, offset, comment = _END.unpack_from(tail, at)
+    if at + _END.size + comment != len(tail):
+        raise ArchiveMalformed("not a plain zip: there are bytes after its end")
     if disk or first_disk or here != entries or offset + length != size - len(tail) + at:
         raise ArchiveMalformed("not a plain zip: several parts, 64-bit records, or bytes around the archive")
     if entries > limits.members or length > limits.members * (_DIRECTORY_ENTRY + _LONGEST_NAME + 64):

@@ -103,7 +103,7 @@ class ObjectFolder:
         sync_folder(path.parent)
 
     def discard(self, sha256: str) -> None:
-        """Take out an object that nothing names, as if it had never been stored; nothing happens without it."""
+        """Take out an object that nothing names, as if it had never been stored."""
         if self.has(sha256):
             path = self._place(sha256)
             path.unlink(missing_ok=True)
