@@ -1,0 +1,69 @@
+"""Every answer of the read side, at any position, equals a plain model of that prefix of the log."""
+
+import tempfile
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infrastructure.views import Views, open_views
+from tests.projections.support.comparing import Comparison
+from tests.projections.support.generated import TENANTS, Generator
+from tests.projections.support.memory_log import MemoryLog
+from tests.projections.support.oracle import Model
+
+
+def compare(views: Views, log: MemoryLog, position: int, limit: int = 3) -> None:
+    for tenant in TENANTS:
+        model = Model(tenant)
+        for recorded in log.events[:position]:
+            model.fold(recorded)
+        Comparison(views.queries, model, position, limit).all()
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    random=st.randoms(use_true_random=False),
+    steps=st.integers(1, 120),
+    page=st.sampled_from([1, 7, 1000]),
+    data=st.data(),
+)
+def test_an_answer_as_of_any_position_equals_the_fold_of_that_prefix(random, steps, page, data):
+    generator = Generator(random)
+    for _ in range(steps):
+        generator.step()
+    log = generator.log
+    with tempfile.TemporaryDirectory() as folder:
+        views = open_views(Path(folder) / "views.sqlite", log, page_size=page)
+        try:
+            views.catch_up()
+            for position in data.draw(st.sets(st.integers(0, log.head()), max_size=3)) | {log.head()}:
+                compare(views, log, position)
+        finally:
+            views.close()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_long_log_answers_like_its_prefixes(tmp_path, seed):
+    log = Generator(Random(seed)).run(1_200)
+    views = open_views(tmp_path / "views.sqlite", log, page_size=97)
+    views.catch_up()
+    for position in (log.head(), 800, 401, 1):
+        compare(views, log, position, limit=100)
+    views.close()
+
+
+def test_answers_do_not_change_while_the_log_grows(tmp_path):
+    generator = Generator(Random(5))
+    log = generator.run(300)
+    views = open_views(tmp_path / "views.sqlite", log, page_size=50)
+    views.catch_up()
+    compare(views, log, 300, limit=50)
+    for _ in range(200):
+        generator.step()
+        views.catch_up()
+    compare(views, log, 300, limit=50)
+    compare(views, log, log.head(), limit=50)
+    views.close()
