@@ -14,7 +14,6 @@ from uuid import uuid4
 
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
-from pysqlite3 import dbapi2
 
 from application.ports import StreamWrite
 from domain.run.events import RunMetricsLogged
@@ -22,6 +21,7 @@ from domain.run.pins import MetricPoint
 from domain.shared.activity import Actor, Envelope, Event, StreamKey
 from infrastructure.activity_log import SqliteActivityLog, open_activity_log
 from infrastructure.activity_log.schema import COLUMNS
+from infrastructure.activity_log.sqlite import driver
 from infrastructure.activity_log.system_clock import SystemClock
 
 THREADS = 64
@@ -65,7 +65,7 @@ class RawTable:
     """One INSERT and commit of a comparable row: the floor that the disk and SQLite set."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = dbapi2.connect(str(path), isolation_level=None)  # type: ignore[attr-defined]
+        self._connection = driver.connect(str(path), isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
         columns = ", ".join(COLUMNS[1:])
@@ -244,7 +244,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="append-") as name:
         folder = Path(name)
         lines = [*measure_appends(folder), measure_growth(folder), *measure_load(folder)]
-    version = dbapi2.sqlite_version  # type: ignore[attr-defined]
+    version = driver.sqlite_version
     print(f"SQLite {version} (Python's own: {sqlite3.sqlite_version})\n")
     print(f"| {'what':<44} | {'measured':<26} | {'ratio':>6} | {'target':>7} | holds |")
     print(f"|{'-' * 46}|{'-' * 28}|{'-' * 8}|{'-' * 9}|-------|")

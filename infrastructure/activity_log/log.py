@@ -89,7 +89,7 @@ class SqliteActivityLog(ReadableLog):
     def forget_outcomes(self, kept_days: int = OUTCOMES_KEPT_DAYS) -> int:
         """Drop outcomes that left no event and are older; returns how many. Opening does it.
 
-        A command whose outcome is forgotten is decided anew when it comes again. Raises ValueError below 30 days.
+        A command whose outcome is forgotten is decided anew if it comes again. ValueError below 30 days.
         """
         if kept_days < OUTCOMES_KEPT_DAYS:
             raise ValueError(f"outcomes are kept {OUTCOMES_KEPT_DAYS} days at least")

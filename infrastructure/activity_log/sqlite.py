@@ -18,6 +18,9 @@ from infrastructure.activity_log.record import Row
 from infrastructure.activity_log.sqlite_guards import create_guards
 from infrastructure.activity_log.sqlite_session import SqliteWriteSession
 
+driver: Any = dbapi2
+"""The SQLite driver; Any, for it is compiled and ships no types."""
+
 APPLICATION_ID = 0x4F70744C
 """`OptL`: marks the file as an activity log."""
 VERSION_MIN = (3, 38, 0)
@@ -72,7 +75,7 @@ def _engine(
     query = {"mode": "ro" if read_only else "rwc", "uri": "true"}
     engine = create_engine(
         URL.create("sqlite", database=path.absolute().as_uri(), query=query),
-        module=dbapi2,
+        module=driver,
         poolclass=QueuePool,
         pool_size=pool_size,
         max_overflow=overflow,
@@ -139,11 +142,11 @@ class SqliteSnapshot:
 class SqliteDialect:
     """SQLite as the log's database: one writer connection, many readers."""
 
-    driver_errors: tuple[type[Exception], ...] = (dbapi2.Error,)  # type: ignore[attr-defined]
+    driver_errors: tuple[type[Exception], ...] = (driver.Error,)
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.journal_mode = journal_mode_for(dbapi2.sqlite_version_info)
+        self.journal_mode: JournalMode = journal_mode_for(driver.sqlite_version_info)
         settings = writer_settings(self.journal_mode)
         self._engine = _engine(path, settings, "BEGIN IMMEDIATE", pool_size=1, overflow=1, read_only=False)
         self._readers = SqliteReadConnections(path)

@@ -1,9 +1,8 @@
-"""Forks writers of the log and lets them be killed: a process that has everything imported, so a restart takes
-milliseconds.
+"""Forks writers of the log and lets them be killed: everything is imported, a restart takes milliseconds.
 
-One JSON request a line on stdin: {path, prefix, failpoints, kill_after}; one JSON answer a line on stdout: {status,
-tried: {command name: events}, acknowledged: {command name: position}}. `kill_after` is how many acknowledgements to
-see before SIGKILL; without it a failpoint has to do it.
+One JSON request a line on stdin: {path, prefix, failpoints, kill_after}; one JSON answer a line on stdout:
+{status, tried: {command name: events}, acknowledged: {command name: position}}. `kill_after` is how many
+acknowledgements to see before SIGKILL; without it a failpoint has to do it.
 """
 
 import json

@@ -10,13 +10,18 @@ import threading
 from pathlib import Path
 
 import pytest
-from pysqlite3 import dbapi2
 
 from domain.shared.ids import event_id
 from infrastructure import failpoints
 from infrastructure.activity_log import open_activity_log, open_readonly
 from infrastructure.activity_log.errors import SqliteSettingRefused
-from infrastructure.activity_log.sqlite import READER_SETTINGS, SqliteDialect, apply_settings, writer_settings
+from infrastructure.activity_log.sqlite import (
+    READER_SETTINGS,
+    SqliteDialect,
+    apply_settings,
+    driver,
+    writer_settings,
+)
 from tests.activity_log.scenes import TickingClock, envelope, uid, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +45,8 @@ class Zygote:
     def run(self, path, prefix, failpoints="", kill_after=0):
         """Run a writer until it dies; returns its exit status, what it tried and what was acknowledged."""
         request = {"path": str(path), "prefix": prefix, "failpoints": failpoints, "kill_after": kill_after}
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
@@ -161,7 +167,7 @@ def test_every_connection_has_the_settings_that_the_log_rests_on(tmp_path):
 
 
 def test_a_connection_that_does_not_take_a_setting_is_refused():
-    memory = dbapi2.connect(":memory:", isolation_level=None)
+    memory = driver.connect(":memory:", isolation_level=None)
     try:
         with pytest.raises(SqliteSettingRefused, match="journal_mode"):
             apply_settings(memory, {"journal_mode": "wal"})
