@@ -18,7 +18,7 @@ from domain.dataset.declaration import RESERVED_COLUMNS, Column
 from domain.ml_module_def.manifest import Manifest
 from infrastructure.evaluation.junit import JunitMalformed, read_counts
 from infrastructure.evaluation.sandbox import run_confined
-from infrastructure.execution.distributions import installed_distributions
+from infrastructure.processes.distributions import installed_distributions
 
 SCHEMA_BYTES_MAX = 32 * 1024
 RESULT_BYTES_MAX = 1024 * 1024

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infrastructure.execution.child import Child, environment
-from infrastructure.execution.output_log import OutputLog
+from infrastructure.processes.child import Child, environment
+from infrastructure.processes.output_log import OutputLog
 
 SANDBOX_LEVEL = "L1"
 MEMORY_MIB = 4096

@@ -13,11 +13,11 @@ from domain.ml_module_def.manifest import Manifest
 from domain.run.commands import FailRun
 from domain.shared.errors import RuleBroken
 from infrastructure.evaluation import evaluate
-from infrastructure.execution.distributions import installed_distributions
 from infrastructure.execution.errors import RunCrashed, RunWorkerLost
 from infrastructure.execution.run_folder import RunFolder, make_run_folder
 from infrastructure.execution.supervision import Supervision, Surroundings
 from infrastructure.execution.work import RunWork
+from infrastructure.processes.distributions import installed_distributions
 
 _log = logging.getLogger(__name__)
 EVALUATION_TIME_S = 300.0

@@ -15,14 +15,14 @@ from domain.point_in_time import PitReadAfterAsOf, check_model_known
 from domain.run.commands import CompleteRun
 from domain.run.pins import Artifact
 from domain.shared.errors import RuleBroken
-from infrastructure.execution.child import Child, environment
 from infrastructure.execution.ending import Ending, Stop, failure_of
 from infrastructure.execution.errors import RunOutputMalformed
-from infrastructure.execution.output_log import OutputLog
 from infrastructure.execution.run_folder import RunFolder
 from infrastructure.execution.session import RunSession
 from infrastructure.execution.socket_server import serve_socket
 from infrastructure.execution.work import RunWork, WorkSource
+from infrastructure.processes.child import Child, environment
+from infrastructure.processes.output_log import OutputLog
 from optaic.mlops.runner.connection import SOCKET_SETTING
 
 

@@ -15,7 +15,7 @@ import pytest
 from domain.run.commands import FailRun
 from infrastructure.execution import LocalExecutor
 from infrastructure.execution.ending import Ending, failure_of
-from infrastructure.execution.output_log import OutputLog
+from infrastructure.processes.output_log import OutputLog
 from tests.execution.definition_packages import with_fit
 from tests.execution.work_desk import Desk
 

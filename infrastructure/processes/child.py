@@ -31,7 +31,6 @@ def environment(home: Path, memory_mib: int, extra: Mapping[str, str] | None = N
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "DO_NOT_TRACK": "1",
         **dict.fromkeys(_THREADS, "1"),
