@@ -10,6 +10,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -215,21 +216,28 @@ def _check_no_overlap(infos: list[zipfile.ZipInfo], end: int) -> None:
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    return b"".join(_chunks(archive, info))
+
+
+def _write_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
+    path = target / info.filename
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        for chunk in _chunks(archive, info):
+            file.write(chunk)
+
+
+def _chunks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The member's bytes, its size and checksum proved by the end."""
+    size = 0
     try:
         with archive.open(info) as member:
-            content = member.read(info.file_size + 1)
+            while chunk := member.read(_CHUNK):
+                size += len(chunk)
+                yield chunk
     except _UNPACKING as problem:
         raise ArchiveMalformed(
             f"{info.filename!r} cannot be unpacked: {problem}", member=info.filename
         ) from None
-    if len(content) != info.file_size:
+    if size != info.file_size:
         raise ArchiveMalformed(f"{info.filename!r} has another size than it says", member=info.filename)
-    return content
-
-
-def _write_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
-    content = _read_member(archive, info)
-    path = target / info.filename
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("xb") as file:
-        file.write(content)

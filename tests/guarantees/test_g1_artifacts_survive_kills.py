@@ -77,7 +77,8 @@ def test_a_write_is_synced_then_renamed_then_its_folder_synced(tmp_path):
     assert strace, "strace is missing: install it (apt-get install strace)"
     trace = tmp_path / "trace"
     code = (
-        "import sys; from pathlib import Path; from infrastructure.artifacts.store import FolderArtifactStore\n"
+        "import sys; from pathlib import Path\n"
+        "from infrastructure.artifacts.store import FolderArtifactStore\n"
         "FolderArtifactStore(Path(sys.argv[1])).put(b'x')"
     )
     watched = "trace=fsync,fdatasync,rename,renameat,renameat2"

@@ -190,22 +190,27 @@ def _train_dates(
 
 
 def _block_starts(decisions: list[date], first_test: date | int, refit_every: str | int) -> list[date]:
+    """Where blocks begin: every n-th tested decision, or the first test and then each n-th 1 January."""
+    step = _refit_step(refit_every)
     if isinstance(first_test, int):
-        if first_test >= len(decisions):
-            return []
-        first_test = decisions[first_test]
+        first_test = decisions[first_test] if first_test < len(decisions) else date.max
     tested = [day for day in decisions if day >= first_test]
-    if isinstance(refit_every, int):
-        return tested[::refit_every]
-    years = int(refit_every[:-1]) if refit_every[-1:] == "y" and refit_every[:-1].isdigit() else 0
-    if years < 1 or not tested:
-        if years < 1:
-            raise ValueError(
-                f"refit_every {refit_every!r} is neither a number of decisions nor years such as '1y'"
-            )
-        return []
-    later = [date(year, 1, 1) for year in range(first_test.year + years, tested[-1].year + 1, years)]
-    return [first_test, *later]
+    if not tested or isinstance(refit_every, int):
+        return tested[::step]
+    return [
+        first_test,
+        *(date(year, 1, 1) for year in range(first_test.year + step, tested[-1].year + 1, step)),
+    ]
+
+
+def _refit_step(refit_every: str | int) -> int:
+    text = str(refit_every)
+    number = text.removesuffix("y") if isinstance(refit_every, str) else text
+    if number == refit_every or not number.isdecimal() or int(number) < 1:
+        raise ValueError(
+            f"refit_every {refit_every!r} is neither a number of decisions nor years such as '1y'"
+        )
+    return int(number)
 
 
 # --- features ---
