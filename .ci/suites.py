@@ -9,7 +9,14 @@ from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "var" / "reports"
-HEAVY = ("tests/execution", "tests/http", "tests/demo", "tests/guarantees")
+HEAVY = (
+    "tests/examples",
+    "tests/evaluation",
+    "tests/execution",
+    "tests/http",
+    "tests/cli",
+    "tests/guarantees",
+)
 """Suites that start processes or servers: after the others, those that exist."""
 TOOLS = {
     "git": "apt-get install git (the documents' tests look at the committed files)",
