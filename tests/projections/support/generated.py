@@ -66,6 +66,8 @@ class Generator:
         self.random = random
         self.log = log or MemoryLog()
         self.worlds = {tenant: World() for tenant in tenants}
+        self.journal: list[tuple[int, Envelope, list[StreamWrite]]] = []
+        """Time (µs since 1970), envelope and writes of every append, to play them to another log."""
         self.commands = 0
         self.tenant = tenants[0]
 
@@ -95,18 +97,18 @@ class Generator:
         self.log.clock_us += self.random.randrange(0, 3) * 1_000_003
         command = uuid5(_NAMESPACE, f"command {self.commands}")
         chain = uuid5(_NAMESPACE, f"chain {self.commands // 3}")
-        self.log.append(
-            Envelope(
-                tenant=self.tenant,
-                actor=Actor(principal=self.random.choice(("p_ann", "p_bob", "service:desk"))),
-                command_id=command,
-                body_hash=b"\0" * 32,
-                correlation_id=chain,
-                causation_id=chain if self.commands % 2 else None,
-                reason=reason or self.random.choice((None, "because it rained", "Zürich «quoted»")),
-            ),
-            [StreamWrite(stream, self.version_of(stream), events) for stream, events in writes if events],
+        envelope = Envelope(
+            tenant=self.tenant,
+            actor=Actor(principal=self.random.choice(("p_ann", "p_bob", "service:desk"))),
+            command_id=command,
+            body_hash=b"\0" * 32,
+            correlation_id=chain,
+            causation_id=chain if self.commands % 2 else None,
+            reason=reason or self.random.choice((None, "because it rained", "Zürich «quoted»")),
         )
+        made = [StreamWrite(stream, self.version_of(stream), events) for stream, events in writes if events]
+        self.journal.append((self.log.clock_us, envelope, made))
+        self.log.append(envelope, made)
 
     def version_of(self, stream: StreamKey) -> int:
         return self.log._versions.get(stream.id(self.tenant), 0)
