@@ -9,10 +9,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from application.views import ProjectionStatus, SearchHitView
 from domain.shared.errors import Kind, RuleBroken
+from infrastructure import verification
+from infrastructure.http.bodies import JsonBody, decoded_exactly
 from infrastructure.http.errors import ResourceUnknown
 from infrastructure.http.problems import STATUS, title_of
 from infrastructure.http.reading import PlainRead, Read, found, json_response
-from infrastructure.http.schemas import answers, files
+from infrastructure.http.schemas import answers, exact_body, files
 
 router = APIRouter(tags=["system"])
 
@@ -48,6 +50,40 @@ class ProjectionList(msgspec.Struct, frozen=True, kw_only=True):
     """Where each projection stands."""
 
     items: tuple[ProjectionStatus, ...]
+
+
+class RebuiltView(msgspec.Struct, frozen=True, kw_only=True):
+    """One view folded afresh. `is_equal`: whether the one that had served held the same."""
+
+    projection: str
+    position: int
+    events: int
+    seconds: float
+    sha256: str
+    is_equal: bool
+
+
+class RebuiltViews(msgspec.Struct, frozen=True, kw_only=True):
+    """All views that were folded afresh; they serve now."""
+
+    items: tuple[RebuiltView, ...]
+
+
+class Rebuild(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which views to fold afresh; none named: all."""
+
+    projections: tuple[str, ...] = ()
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """What was checked and what was wrong."""
+
+    events: int
+    views: int
+    artifacts: int
+    data_versions: int
+    data_files: int
+    problems: tuple[str, ...]
 
 
 class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +135,34 @@ async def show_service_version(request: Request) -> Response:
 def show_projections(read: PlainRead) -> Response:
     """Where each projection stands."""
     return json_response(ProjectionList(items=read.queries.projections()))
+
+
+@router.post(
+    "/system/rebuild", openapi_extra=exact_body(Rebuild), **answers(RebuiltViews, refusals=[404, 409, 415])
+)
+def rebuild_views(read: PlainRead, content: JsonBody) -> Response:
+    """Fold views afresh from the log beside the serving ones, and swap; operational, not an event."""
+    reports = read.service.views.rebuild(decoded_exactly(content or b"{}", Rebuild).projections)
+    items = tuple(
+        RebuiltView(
+            projection=one.projection,
+            position=one.position,
+            events=one.events,
+            seconds=one.seconds,
+            sha256=one.rebuilt.sha256,
+            is_equal=one.is_equal,
+        )
+        for one in reports
+    )
+    return json_response(RebuiltViews(items=items))
+
+
+@router.post("/system/verify", **answers(Verified))
+def verify_all(read: PlainRead) -> Response:
+    """Prove that log, views, artifacts and data files are what they should be; reads everything once."""
+    service = read.service
+    found = verification.verify_all(service.log, service.views, service.artifacts, service.datasets)
+    return json_response(msgspec.convert(found, Verified, from_attributes=True))
 
 
 @router.get("/search", **answers(SearchAnswer))

@@ -1,0 +1,1 @@
+"""The command line `optaic-mlops`: everything goes through the service's HTTP API."""
