@@ -7,10 +7,24 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 
 class ClaimFailed(Exception):
     """Something that the account was about to say is not true."""
+
+
+class Bar:
+    """The bar of the step in hand; it pulses until it is told how far the step is."""
+
+    def __init__(self, progress: Progress, what: str) -> None:
+        self._progress = progress
+        self._what = what
+        self._task = progress.add_task(what, total=None)
+
+    def show(self, fraction: float, doing: str) -> None:
+        """The step is so far (0 to 1), and does this."""
+        self._progress.update(self._task, total=1.0, completed=fraction, description=f"{self._what}: {doing}")
 
 
 class Account:
@@ -40,13 +54,14 @@ class Account:
         self.line(f"  ({time.perf_counter() - began:.0f} s)")
 
     @contextmanager
-    def working(self, what: str) -> Iterator[None]:
-        """A step that takes a moment: a spinner on a terminal, nothing elsewhere."""
+    def working(self, what: str) -> Iterator["Bar | None"]:
+        """A step that takes a moment: a progress bar on a terminal, nothing elsewhere."""
         if not self._console.is_terminal:
-            yield
+            yield None
             return
-        with self._console.status(what):
-            yield
+        columns = (SpinnerColumn(), TextColumn("  {task.description}"), BarColumn(bar_width=32))
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            yield Bar(progress, what)
 
     def claim(self, holds: bool, what: str) -> None:
         """Check something that the account says; raises ClaimFailed."""

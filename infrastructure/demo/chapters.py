@@ -113,7 +113,7 @@ def definitions(stage: Stage) -> None:
 
 
 def models(stage: Stage, *, full: bool) -> Told:
-    """Part 3: the regime model, then two versions of the signal, a promotion each, predictions, a rollback."""
+    """Part 3: the regime model, then two versions of the signal, promotions, predictions, a rollback."""
     _create_instances(stage)
     _regime(stage)
     told = Told()
@@ -155,14 +155,13 @@ def _create_instances(stage: Stage) -> None:
 
 
 def _regime(stage: Stage) -> None:
-    with stage.account.working("training us-regime"):
-        done = stage.run(REGIME, "training", RESEARCHER, as_of=datetime(2009, 10, 30, 12, 30, tzinfo=UTC))
+    done = stage.run(REGIME, "training", RESEARCHER, as_of=datetime(2009, 10, 30, 12, 30, tzinfo=UTC))
     auc = done.metrics["auc"]
     low, high = AUC_RANGE
     stage.account.claim(low <= auc <= high, f"AUC {auc} is outside {low}..{high}")
     stage.account.line(
-        f"  {REGIME}@{done.model_version}   trained as of {done.as_of:%Y-%m-%d} · AUC against NBER recessions "
-        f"{auc:.3f} (expected {low} to {high})"
+        f"  {REGIME}@{done.model_version}   trained as of {done.as_of:%Y-%m-%d} · AUC against NBER "
+        f"recessions {auc:.3f} (expected {low} to {high})"
     )
 
 
@@ -172,19 +171,28 @@ def _signal_year(stage: Stage, told: Told, year: int, reason: str) -> None:
         version = train_signal(stage, told, year)
         outcome = stage.send(PromoteVersion(instance=SIGNAL, number=version.number), OWNER, reason)
         told.promotions.append(outcome.position)
-        archived = f", @{version.number - 1} archived in the same step" if len(told.promotions) > 1 else ""
+        since = stage.production(SIGNAL, outcome.position).since
+        archived = _archived_beside(stage, outcome.position)
         stage.account.line(
-            f'  promoted      {version.ref} → production by {OWNER}, "{reason}" [{outcome.position}]{archived}'
+            f'  promoted      {version.ref} → production by {since.actor}, "{since.reason}" '
+            f"[{since.position}]{archived}"
         )
         predict(stage, told, year)
+
+
+def _archived_beside(stage: Stage, last: int) -> str:
+    """The former version that the same command archived, if there was one."""
+    event = stage.event(last)
+    if event.action != "model_version.archived":
+        return ""
+    return f", @{event.resource_id.partition('@')[2]} archived in the same step"
 
 
 def train_signal(stage: Stage, told: Told, year: int) -> VersionView:
     """Train the signal with everything known when the year before closed; say what it may have seen."""
     as_of = last_close(stage, year - 1)
     last_session = as_of.date()
-    with stage.account.working(f"training {SIGNAL} as of {last_session}"):
-        done = stage.run(SIGNAL, "training", RESEARCHER, as_of=as_of)
+    done = stage.run(SIGNAL, "training", RESEARCHER, as_of=as_of)
     told.trainings.append(done)
     version = stage.version(SIGNAL, done.model_version)
     rank_ic = version.metrics["rank_ic"]
@@ -212,8 +220,7 @@ def expected_rank_ic(year: int) -> tuple[float, float]:
 
 def predict(stage: Stage, told: Told, year: int) -> None:
     """Predict a year with the version in production."""
-    with stage.account.working(f"predicting {year}"):
-        done = stage.run(SIGNAL, "inference", RESEARCHER, first=date(year, 1, 1), last=date(year, 12, 31))
+    done = stage.run(SIGNAL, "inference", RESEARCHER, first=date(year, 1, 1), last=date(year, 12, 31))
     told.predictions.append(done)
     view = stage.service.queries.dataset_version(
         stage.tenant, f"{SIGNAL}-predictions", done.dataset_version or 0
@@ -227,7 +234,8 @@ def predict(stage: Stage, told: Told, year: int) -> None:
         bool((rows["trained_as_of"] <= rows["knowledge_date"]).all()), "a model saw its own decision"
     )
     stage.account.line(
-        f"  predicted     {year}: {days} decision days x {entities} stocks, each known at its own close → {view.ref}"
+        f"  predicted     {year}: {days} decision days x {entities} stocks, each known at its own close "
+        f"→ {view.ref}"
     )
 
 
@@ -235,18 +243,10 @@ def _earlier_years(stage: Stage) -> None:
     """The whole history: a refit at the end of each year and the predictions of the next, as one workflow."""
     with stage.workflow():
         for year in range(FIRST_YEAR, 2021):
-            with stage.account.working(f"refitting for {year}"):
-                as_of = last_close(stage, year - 1)
-                trained = stage.run(SIGNAL, "training", RESEARCHER, as_of=as_of, refit=True)
-                first, last = date(year, 1, 1), date(year, 12, 31)
-                stage.run(
-                    SIGNAL,
-                    "inference",
-                    RESEARCHER,
-                    first=first,
-                    last=last,
-                    model_version=trained.model_version,
-                )
+            as_of = last_close(stage, year - 1)
+            trained = stage.run(SIGNAL, "training", RESEARCHER, as_of=as_of, refit=True)
+            number, first, last = trained.model_version, date(year, 1, 1), date(year, 12, 31)
+            stage.run(SIGNAL, "inference", RESEARCHER, model_version=number, first=first, last=last)
     count = 2021 - FIRST_YEAR
     stage.account.line(
         f"  refitted      {count} versions, each at a year's last close, each predicted the next year"
@@ -262,7 +262,11 @@ def _roll_back(stage: Stage, told: Told) -> None:
     reason = "rehearsal of a rollback"
     outcome = stage.send(RollbackVersion(instance=SIGNAL), OWNER, reason)
     told.rolled_back = outcome.position
-    number = stage.production(SIGNAL, outcome.position).number
+    found = stage.production(SIGNAL, outcome.position)
+    stage.account.claim(
+        found.how == "rolled_back" and found.number == told.trainings[0].model_version, "rollback"
+    )
     stage.account.line(
-        f'  rolled back   {SIGNAL}@{number} → production by {OWNER}, "{reason}" [{outcome.position}]'
+        f'  rolled back   {found.ref} → production by {found.since.actor}, "{found.since.reason}" '
+        f"[{found.since.position}]"
     )

@@ -21,8 +21,8 @@ def _one_event(stage: Stage, position: int) -> None:
         if event.action == "model_version.promoted"
     )
     stage.account.line(
-        f"  One event of it, [{promoted.position}]: {promoted.action} {promoted.resource_id} · by {promoted.actor} · "
-        f"{promoted.recorded_at:%H:%M:%SZ} · command {str(promoted.command_id)[:8]} · "
+        f"  One event of it, [{promoted.position}]: {promoted.action} {promoted.resource_id} · "
+        f"by {promoted.actor} · {promoted.recorded_at:%H:%M:%SZ} · command {str(promoted.command_id)[:8]} · "
         f"workflow {str(promoted.correlation_id)[:8]}"
     )
 
@@ -37,18 +37,12 @@ def _production(stage: Stage, told: Told) -> None:
     width = max(len(text) for _, _, text in moments)
     for position, expected, text in moments:
         found = stage.production(SIGNAL, position)
-        wanted = stage.version(SIGNAL, found.number)
-        stage.account.claim(
-            found.number == nth(stage, told, expected), f"{wanted.ref} in production at {position}"
-        )
+        trained = told.trainings[expected - 1].model_version
+        stage.account.claim(found.number == trained, f"{found.ref} was in production at {position}")
+        since = found.since
         stage.account.line(
-            f'{text:<{width}}  @{found.number}, by {found.since.actor} at [{found.since.position}]: "{found.since.reason}"'
+            f'{text:<{width}}  @{found.number}, by {since.actor} at [{since.position}]: "{since.reason}"'
         )
-
-
-def nth(_: Stage, told: Told, which: int) -> int:
-    """The number that the first or second promoted version has."""
-    return told.trainings[which - 1].model_version or 0
 
 
 def _origins(stage: Stage, told: Told) -> None:
@@ -71,7 +65,8 @@ def _origins(stage: Stage, told: Told) -> None:
 def _touched(stage: Stage) -> None:
     impact = stage.service.queries.impact(stage.tenant, "dataset_version:us-prices@1")
     assert impact is not None
-    stage.account.claim(impact.in_production == (f"{SIGNAL}@1",) or len(impact.in_production) == 1, "impact")
+    active = stage.production(SIGNAL, stage.service.log.head()).ref
+    stage.account.claim(impact.in_production == (active,), f"in production: {impact.in_production}")
     stage.account.line(
         f"  What does us-prices@1 touch?  {len(impact.model_versions)} model versions "
         f"({len(impact.in_production)} in production), {len(impact.dataset_versions)} prediction versions"

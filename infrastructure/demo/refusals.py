@@ -35,7 +35,9 @@ def show(stage: Stage, told: Told) -> None:
         RESEARCHER,
     )
     again = CompleteRun(run_id=first.id, artifact=first.artifact, metrics=first.metrics)
-    _tell(stage, f"{first.node[:24]}… completed a second time", "run.already_finished", again, RESEARCHER)
+    ended = 0 if first.ended is None else first.ended.position
+    what = f"the training run of [{ended}] completed a second time"
+    _tell(stage, what, "run.already_finished", again, RESEARCHER)
 
 
 def _backdated(stage: Stage) -> WriteDatasetVersion:

@@ -1,5 +1,6 @@
 """What the story is played on: one service in this process, and short names for the steps."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -20,11 +21,12 @@ from domain.shared.command import Command
 from domain.shared.errors import RuleBroken
 from domain.shared.times import LogMoment
 from infrastructure.bootstrap import Service
-from infrastructure.demo.account import Account, ClaimFailed
+from infrastructure.demo.account import Account, Bar, ClaimFailed
 from optaic.mlops.packaging import pack
 
 T = TypeVar("T")
 _STEP_LIMIT_S = 300.0
+_TICK_S = 0.25
 
 
 class Stage:
@@ -67,18 +69,21 @@ class Stage:
             return broken
         raise ClaimFailed(f"{command.TYPE} was accepted")
 
-    def until(self, question: Callable[[], T | None]) -> T:
-        """Wait for the log to make a question answerable."""
-        position = self.service.log.head()
+    def until(self, question: Callable[[], T | None], meanwhile: Callable[[], None] = lambda: None) -> T:
+        """Wait for the log to make a question answerable; `meanwhile` is called a few times a second."""
+        position, quiet_since = self.service.log.head(), time.monotonic()
         while True:
             self.service.queries.wait(position, _STEP_LIMIT_S)
             answer = question()
             if answer is not None:
                 return answer
-            grown = self.service.log.wait_beyond(position, _STEP_LIMIT_S)
-            if grown == position:
-                raise ClaimFailed(f"nothing happened for {_STEP_LIMIT_S:.0f} s")
-            position = grown
+            grown = position
+            while grown == position:
+                grown = self.service.log.wait_beyond(position, _TICK_S)
+                meanwhile()
+                if grown == position and time.monotonic() - quiet_since > _STEP_LIMIT_S:
+                    raise ClaimFailed(f"nothing happened for {_STEP_LIMIT_S:.0f} s")
+            position, quiet_since = grown, time.monotonic()
 
     def store(self, rows: pl.DataFrame) -> str:
         """Keep rows as a Parquet blob; returns its hash."""
@@ -124,12 +129,19 @@ class Stage:
             refit=refit,
         )
         run_id = self.send(command, principal).refs[0].partition(":")[2]
-        done = self.until(lambda: self._ended(run_id))
+        what = f"{kind} of {instance}" + (f" as of {as_of:%Y-%m-%d}" if as_of else "")
+        with self.account.working(what) as bar:
+            done = self.until(lambda: self._ended(run_id), lambda: self._show_progress(run_id, bar))
         error = done.error and f"{done.error.code}: {done.error.message}"
         self.account.claim(
             done.state == "completed", f"the {kind} run of {instance} ended as {done.state}: {error}"
         )
         return done
+
+    def _show_progress(self, run_id: str, bar: Bar | None) -> None:
+        progress = self.service.executor.progress(run_id)
+        if bar is not None and progress is not None:
+            bar.show(*progress)
 
     def _ended(self, run_id: str) -> RunView | None:
         found = self.service.queries.run(self.tenant, run_id)
