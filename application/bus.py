@@ -23,6 +23,7 @@ from domain.shared.errors import (
     RuleBroken,
     StreamConflict,
 )
+from domain.shared.references import NodeRef
 
 Handler = Callable[[Any, Context], Outcome]
 """One command's use case; the table in `application.handlers` pairs each with its command class."""
@@ -122,9 +123,14 @@ def blocked(report: GateReport) -> GuardrailBlocked:
 def _retried(handler: Handler, command: Command, context: Context) -> Outcome:
     for _ in range(_ATTEMPTS - 1):
         try:
-            return handler(command, context)
+            return _attempted(handler, command, context)
         except StreamConflict:
             continue
+    return _attempted(handler, command, context)
+
+
+def _attempted(handler: Handler, command: Command, context: Context) -> Outcome:
+    context.check_expected()
     return handler(command, context)
 
 
@@ -145,7 +151,10 @@ def _expected(versions: Mapping[str, int]) -> dict[StreamKey, int]:
 
 
 def stream_of(ref: str) -> StreamKey:
-    """The stream behind `type:id`; definition and dataset versions live in their parent's stream."""
+    """The stream behind `type:id`; definition and dataset versions live in their parent's stream.
+
+    Raises ReferenceMalformed.
+    """
     kind, _, identity = ref.partition(":")
     match kind:
         case "ml_module_def":
@@ -155,6 +164,6 @@ def stream_of(ref: str) -> StreamKey:
         case "model_instance" | "model_version":
             return StreamKey(kind, identity)
         case "training_run" | "inference_run" | "monitoring_run":
-            return StreamKey("run", identity)
+            return StreamKey("run", NodeRef.parse(ref).id)
         case _:
             raise ReferenceMalformed(f"{ref!r} names no kind of resource")

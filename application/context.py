@@ -78,25 +78,36 @@ class Context:
         return self.envelope.actor.principal
 
     def load(self, stream: StreamKey, initial: S, evolve: Callable[[S, Event], S]) -> Loaded[S]:
-        """Fold a stream of the command's tenant; raises StreamVersionStale if the sender expected another
-        version.
+        """Fold a stream of the command's tenant."""
+        return self.services.log.load(self.tenant, stream, initial, evolve)
+
+    def check_expected(self) -> None:
+        """Every stream that the sender named stands where the sender saw it, whether the decision uses it or
+        not; the append checks it again. Raises StreamVersionStale.
         """
-        loaded = self.services.log.load(self.tenant, stream, initial, evolve)
-        wanted = self.expected.get(stream)
-        if wanted is not None and wanted != loaded.version:
-            raise StreamVersionStale(
-                f"{stream.resource_type} {stream.name} is at version {loaded.version}, not {wanted}",
-                current=loaded.version,
-            )
-        return loaded
+        for stream, wanted in self.expected.items():
+            current = self.load(stream, None, _keep).version
+            if wanted != current:
+                raise StreamVersionStale(
+                    f"{stream.resource_type} {stream.name} is at version {current}, not {wanted}",
+                    current=current,
+                )
 
     def append(self, *writes: StreamWrite, checks: Sequence[StreamCheck] = ()) -> Outcome:
-        """Record the events at the versions that were loaded; writes without events become checks."""
+        """Record the events at the versions that were loaded; writes without events become checks, and so do
+        the versions that the sender demands.
+        """
         real = [write for write in writes if write.events]
         idle = [StreamCheck(write.stream, write.expected) for write in writes if not write.events]
+        demanded = [StreamCheck(stream, version) for stream, version in self.expected.items()]
         if self.dry_run:
             return Outcome(kind="unchanged", position=self.services.log.head(), facts=_verdict(real))
-        return self.services.log.append(self.envelope, real, [*checks, *idle])
+        return self.services.log.append(self.envelope, real, [*checks, *idle, *demanded])
+
+
+def _keep(state: None, _event: Event) -> None:
+    """Nothing is folded where only the version is asked for."""
+    return state
 
 
 def _verdict(writes: Sequence[StreamWrite]) -> dict[str, Any]:

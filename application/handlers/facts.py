@@ -14,10 +14,12 @@ from domain.model_instance import decider as instances
 from domain.model_instance.errors import (
     InstanceConfigInvalid,
     InstanceDatasetsMissing,
+    InstanceExternalRefused,
     InstanceHyperParametersInvalid,
 )
 from domain.model_instance.specification import DatasetBinding, Specification
 from domain.model_version import decider as versions
+from domain.model_version.events import VersionRegistered
 from domain.shared.references import DefinitionRef
 
 
@@ -84,6 +86,14 @@ def check_hyper_parameters(known: DefinitionVersion, values: dict[str, Any]) -> 
         worst = min(errors, key=lambda error: list(map(str, error.absolute_path)))
         path = "/".join(map(str, worst.absolute_path))
         raise InstanceHyperParametersInvalid(f"hyper_parameters/{path}: {worst.message}", path=path)
+
+
+def refuse_external(registered: VersionRegistered, space: str) -> None:
+    """Rule 16: a version trained elsewhere has no place in `official`. Raises InstanceExternalRefused."""
+    if registered.external and space == "official":
+        raise InstanceExternalRefused(
+            f"{registered.instance}@{registered.number} was trained elsewhere and the space is official"
+        )
 
 
 def _check_datasets(context: Context, specification: Specification) -> None:

@@ -3,22 +3,33 @@
 from typing import Literal
 
 from application.context import Context
-from application.handlers.facts import load_definition
-from domain.guardrails.contracts import Contract
+from application.handlers.facts import load_definition, refuse_external
 from domain.guardrails.events import GateReport
-from domain.guardrails.gates import evaluate
+from domain.guardrails.gates import Gate, Space, evaluate, warned
 from domain.guardrails.measurements import Measurements
 from domain.model_version import decider as versions
 from domain.run.events import RunSubmitted
 from domain.shared.references import DefinitionRef
 
-Space = Literal["staging", "official"]
 
-
-def contracts_of(context: Context, ref: DefinitionRef) -> tuple[Contract, ...]:
-    """The contracts that a definition version carries; frozen with its bytes, so no check is needed."""
+def judged(
+    context: Context,
+    ref: DefinitionRef,
+    gate: Gate,
+    target: str,
+    measurements: Measurements | None,
+    metrics: dict[str, float] | None,
+    space: Space,
+) -> GateReport:
+    """Judge by the contracts of a definition version (frozen with its bytes, so no check is needed); a
+    deprecated one is a warning at each gate.
+    """
     loaded, _ = load_definition(context, ref.name)
-    return loaded.state.version(ref.name, ref.version).manifest.contracts
+    known = loaded.state.version(ref.name, ref.version)
+    report = evaluate(gate, target, known.manifest.contracts, measurements, metrics, space)
+    if not known.deprecated:
+        return report
+    return warned(report, "definition.deprecated", f"the definition {ref} is deprecated")
 
 
 def version_gate(
@@ -29,16 +40,11 @@ def version_gate(
     number: int,
     space: Space,
 ) -> GateReport:
-    """Judge a model version by its metrics."""
+    """Judge a model version by its metrics. Raises InstanceExternalRefused beside what cannot be loaded."""
     registered = versions.loadable(state, instance, number)
-    return evaluate(
-        gate,
-        f"model_version:{instance}@{number}",
-        contracts_of(context, registered.definition),
-        None,
-        registered.metrics,
-        space,
-    )
+    refuse_external(registered, space)
+    target = f"model_version:{instance}@{number}"
+    return judged(context, registered.definition, gate, target, None, registered.metrics, space)
 
 
 def completion_gate(
@@ -51,10 +57,11 @@ def completion_gate(
     """Judge the output of a run: a training by its metrics, an inference by what was measured on its rows."""
     is_training = run.kind == "training"
     nothing = Measurements(rows=0, items=())
-    return evaluate(
+    return judged(
+        context,
+        run.definition,
         "run_complete",
         f"{run.kind}_run:{run.run_id}",
-        contracts_of(context, run.definition),
         None if is_training else (measurements or nothing),
         metrics if is_training else None,
         space,

@@ -1,5 +1,7 @@
 """Use cases of instances."""
 
+import msgspec
+
 from application.bus import blocked
 from application.context import Context, write
 from application.handlers.facts import (
@@ -14,6 +16,8 @@ from application.handlers.gates import version_gate
 from application.ports import Outcome, StreamCheck, StreamWrite
 from domain.dataset import decider as datasets
 from domain.dataset.declaration import Column, Declaration
+from domain.dataset.errors import DatasetDeclarationInvalid
+from domain.guardrails.events import GuardrailEvaluated
 from domain.ml_module_def.decider import DefinitionVersion
 from domain.model_instance import decider
 from domain.model_instance.commands import ArchiveInstance, CreateInstance, SkipSlot, UpdateInstance
@@ -46,7 +50,12 @@ def create_instance(command: CreateInstance, context: Context) -> Outcome:
 
 
 def _declaration(known: DefinitionVersion, specification: Specification) -> Declaration:
-    columns = [Column(name=name, type=kind) for name, kind in known.output_columns.items()]  # pyright: ignore[reportArgumentType]
+    try:
+        columns = msgspec.convert(
+            [{"name": name, "type": kind} for name, kind in known.output_columns.items()], list[Column]
+        )
+    except msgspec.ValidationError as error:
+        raise DatasetDeclarationInvalid(f"output columns of {specification.definition}: {error}") from None
     return Declaration(
         columns=(*columns, *RUN_COLUMNS),
         calendar=specification.config.calendar,
@@ -59,14 +68,16 @@ def update_instance(command: UpdateInstance, context: Context) -> Outcome:
     loaded = load_instance(context, command.name)
     present = decider.open_for_change(loaded.state, command.name)
     specification = decider.updated_specification(loaded.state, command)
-    checks = _check_update(context, command.name, present, specification, loaded.state.active)
+    unchanged = _check_update(context, present, specification)
     events = decider.update(loaded.state, command.name, specification)
-    return context.append(write(decider.stream(command.name), loaded, events), checks=checks)
+    updated = write(decider.stream(command.name), loaded, events)
+    active = loaded.state.active
+    if present.space == specification.space or specification.space != "official" or active is None:
+        return context.append(updated, checks=[unchanged])
+    return _made_official(context, command.name, active, updated, unchanged)
 
 
-def _check_update(
-    context: Context, name: str, present: Specification, wanted: Specification, active: int | None
-) -> list[StreamCheck]:
+def _check_update(context: Context, present: Specification, wanted: Specification) -> StreamCheck:
     moved = (present.definition, present.space) != (wanted.definition, wanted.space)
     if moved:
         known, unchanged = usable_definition(context, wanted.definition, wanted.space)
@@ -74,13 +85,20 @@ def _check_update(
         loaded, unchanged = load_definition(context, wanted.definition.name)
         known = loaded.state.version(wanted.definition.name, wanted.definition.version)
     check_against_definition(context, wanted, known)
-    if present.space == wanted.space or wanted.space != "official" or active is None:
-        return [unchanged]
+    return unchanged
+
+
+def _made_official(
+    context: Context, name: str, active: int, updated: StreamWrite, unchanged: StreamCheck
+) -> Outcome:
+    """The active version passes its gate as `official`, or the instance stays; the report is kept."""
     version = load_version(context, name, active)
     report = version_gate(context, "instance_update", version.state, name, active, "official")
+    judged = write(versions.stream(name, active), version, (GuardrailEvaluated(report=report),))
     if report.enforced_as == "blocked":
+        context.append(judged, checks=[unchanged, StreamCheck(updated.stream, updated.expected)])
         raise blocked(report)
-    return [unchanged, StreamCheck(versions.stream(name, active), version.version)]
+    return context.append(judged, updated, checks=[unchanged])
 
 
 def archive_instance(command: ArchiveInstance, context: Context) -> Outcome:
@@ -97,10 +115,15 @@ def archive_instance(command: ArchiveInstance, context: Context) -> Outcome:
     return context.append(*writes, *_cancellations(context, command.name))
 
 
+CANCELLED_AT_ONCE_MAX = 200
+"""One append takes 256 events; pending runs beyond these are cancelled by the policy that follows."""
+
+
 def _cancellations(context: Context, instance: str) -> list[StreamWrite]:
     position = context.services.log.head()
     writes: list[StreamWrite] = []
-    for run_id in context.services.lookups.pending_runs(context.tenant, instance, position):
+    pending = context.services.lookups.pending_runs(context.tenant, instance, position)
+    for run_id in pending[:CANCELLED_AT_ONCE_MAX]:
         run = context.load(runs.stream(run_id), runs.INITIAL, runs.evolve)
         if run.state.status == "pending":
             writes.append(write(runs.stream(run_id), run, runs.cancel(run.state, run_id)))

@@ -1,33 +1,29 @@
 """What a run pins at submission: definition, config, dataset versions, model version, `as_of`."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from application.context import Context, check
+from application.handlers import inputs
+from application.handlers.decisions import check_decisions
 from application.handlers.facts import (
     check_hyper_parameters,
     check_roles,
-    load_dataset,
     load_definition,
     load_version,
 )
 from application.ports import StreamCheck
-from domain.dataset import decider as datasets
 from domain.model_instance import decider as instances
 from domain.model_instance.errors import InstanceExternalRefused
-from domain.model_instance.specification import Config, DatasetBinding, Specification
+from domain.model_instance.specification import Config, Specification
 from domain.model_version import decider as versions
 from domain.model_version.events import VersionRegistered
-from domain.point_in_time import check_model_known, decision_time
+from domain.run import decider as runs
 from domain.run.commands import SubmitRun
-from domain.run.errors import RunDecisionsInvalid, RunExecutorInvalid, RunInputsInvalid
+from domain.run.errors import RunDecisionsInvalid, RunExecutorInvalid, RunInputsInvalid, RunRetryInvalid
 from domain.run.events import RunSubmitted
-from domain.run.pins import DateRange, PinnedConfig, PinnedInput, PinnedLimits, PinnedModel
+from domain.run.pins import DateRange, PinnedConfig, PinnedLimits, PinnedModel
 from domain.shared.errors import AsOfInFuture
-
-PREDICTIONS = "predictions"
-OUTCOMES = "outcomes"
 
 
 def pin(
@@ -37,6 +33,7 @@ def pin(
     specification = instances.open_for_change(state, command.instance)
     as_of = _as_of(command, context)
     _check_shape(command, specification)
+    _check_retry(command, context)
     if command.kind == "training":
         return _training(command, specification, state, as_of, context)
     return _with_model(command, specification, state, as_of, context)
@@ -64,6 +61,16 @@ def _check_shape(command: SubmitRun, specification: Specification) -> None:
         raise RunInputsInvalid("inputs were declared for a run that pins its own")
 
 
+def _check_retry(command: SubmitRun, context: Context) -> None:
+    """A retry names a run of the same instance and kind; what that run was never changes."""
+    if command.retry_of is None:
+        return
+    loaded = context.load(runs.stream(command.retry_of), runs.INITIAL, runs.evolve)
+    former = runs.existing(loaded.state, command.retry_of)
+    if (former.instance, former.kind) != (command.instance, command.kind):
+        raise RunRetryInvalid(f"{command.retry_of} is a {former.kind} run of {former.instance}")
+
+
 def _training(
     command: SubmitRun,
     specification: Specification,
@@ -77,16 +84,19 @@ def _training(
     hyper_parameters = {**specification.config.hyper_parameters, **command.params}
     check_hyper_parameters(known, hyper_parameters)
     if command.executor == "external":
-        inputs = _declared_inputs(command, context)
+        pins = inputs.declared(command.inputs, context)
     else:
         check_roles(known, specification.training_datasets)
-        inputs = _bound_inputs(specification.training_datasets, context)
-        inputs += _outcome_input(specification, inputs, context)
+        pins = inputs.trained_on(specification, context)
     run = _submitted(command, specification, state, as_of, context)
     config = _pinned_config(specification.config, hyper_parameters)
     return run(
-        definition=ref, package_sha256=known.manifest.package_sha256, config=config, inputs=inputs, model=None
-    ), [unchanged]
+        definition=ref,
+        package_sha256=known.manifest.package_sha256,
+        config=config,
+        inputs=tuple(one for one, _ in pins),
+        model=None,
+    ), [unchanged, *(still for _, still in pins)]
 
 
 def _with_model(
@@ -101,10 +111,10 @@ def _with_model(
     version = versions.loadable(loaded.state, command.instance, number)
     unchanged = check(versions.stream(command.instance, number), loaded)
     if command.kind == "inference":
-        inputs = _bound_inputs(specification.inference_datasets, context)
-        _check_decisions(command, version, as_of, context)
+        pins = inputs.bound(specification.inference_datasets, context)
+        check_decisions(command, version, as_of, context)
     else:
-        inputs = _monitored_inputs(specification, state.output_dataset, context)
+        pins = inputs.monitored(specification, state.output_dataset, context)
     run = _submitted(command, specification, state, as_of, context)
     model = PinnedModel(
         number=number, artifact_sha256=version.artifact_sha256, trained_as_of=version.trained_as_of
@@ -113,9 +123,9 @@ def _with_model(
         definition=version.definition,
         package_sha256=version.package_sha256,
         config=_config_of_version(version, specification.config),
-        inputs=inputs,
+        inputs=tuple(one for one, _ in pins),
         model=model,
-    ), [unchanged]
+    ), [unchanged, *(still for _, still in pins)]
 
 
 def _submitted(
@@ -150,72 +160,6 @@ def _submitted(
     return build
 
 
-def _bound_inputs(bindings: Sequence[DatasetBinding], context: Context) -> tuple[PinnedInput, ...]:
-    return tuple(
-        _pinned(role, binding.dataset, binding.version, "input", context)
-        for role, binding in instances.roles(bindings).items()
-    )
-
-
-def _outcome_input(
-    specification: Specification, inputs: tuple[PinnedInput, ...], context: Context
-) -> tuple[PinnedInput, ...]:
-    """The outcome dataset, where it is one of its own: it judges predictions and trains nothing."""
-    name = specification.outcome_dataset
-    if name is None or any(one.dataset == name for one in inputs):
-        return ()
-    return (_pinned(OUTCOMES, name, None, "outcome", context),)
-
-
-def _monitored_inputs(specification: Specification, output: str, context: Context) -> tuple[PinnedInput, ...]:
-    """The predictions, and the dataset that holds what came of them: by default the training datasets."""
-    predictions = _pinned(PREDICTIONS, output, None, "input", context)
-    bound = instances.roles(specification.training_datasets).items()
-    outcome = specification.outcome_dataset
-    truth = [(role, one) for role, one in bound if outcome is None or one.dataset == outcome]
-    if outcome is not None and not truth:
-        truth = [(OUTCOMES, DatasetBinding(dataset=outcome))]
-    return (
-        predictions,
-        *(_pinned(role, one.dataset, one.version, "outcome", context) for role, one in truth),
-    )
-
-
-def _pinned(role: str, dataset: str, version: int | None, use: Any, context: Context) -> PinnedInput:
-    loaded = load_dataset(context, dataset)
-    number = version or datasets.newest(loaded.state, dataset)
-    datasets.readable(loaded.state, dataset, number)
-    return PinnedInput(dataset=dataset, version=number, role=role, use=use)
-
-
-def _declared_inputs(command: SubmitRun, context: Context) -> tuple[PinnedInput, ...]:
-    return tuple(
-        _pinned(declared.role or declared.dataset, declared.dataset, declared.version, "input", context)
-        for declared in command.inputs
-    )
-
-
-def _check_decisions(
-    command: SubmitRun, version: VersionRegistered, as_of: datetime, context: Context
-) -> None:
-    """R6 for the first decision: the run repeats it for each row."""
-    reading = version.reading
-    if command.first is None or command.last is None:
-        check_model_known(version.trained_as_of, as_of)
-        return
-    if reading.calendar is None:
-        return
-    sessions = context.services.sessions.closes(reading.calendar, command.first, command.last)
-    if not sessions:
-        raise RunDecisionsInvalid(
-            f"{reading.calendar} has no session in {command.first}..{command.last}", calendar=reading.calendar
-        )
-    day, close = sessions[0]
-    check_model_known(
-        version.trained_as_of, decision_time(day, close=close, at=reading.decision_time, as_of=as_of)
-    )
-
-
 def _pinned_config(config: Config, hyper_parameters: dict[str, Any]) -> PinnedConfig:
     return PinnedConfig(
         target_col=config.target_col,
@@ -248,7 +192,3 @@ def _config_of_version(version: VersionRegistered, present: Config) -> PinnedCon
         embargo=present.embargo,
         hyper_parameters=version.hyper_parameters,
     )
-
-
-SIMULATED_AFTER = timedelta(hours=24)
-"""Rule 21: recorded later than this after its last decision, a prediction version is simulated."""

@@ -2,10 +2,11 @@
 
 from application.context import Context, check, write
 from application.errors import ArtifactMissing
+from application.handlers.decisions import SIMULATED_AFTER, last_decision
 from application.handlers.facts import load_dataset, load_instance
 from application.handlers.gates import completion_gate
-from application.handlers.pins import SIMULATED_AFTER, pin
-from application.ports import Loaded, Outcome, PreparedVersion, StreamWrite
+from application.handlers.pins import pin
+from application.ports import Loaded, Outcome, PreparedVersion, StreamCheck, StreamWrite
 from domain.dataset import decider as datasets
 from domain.guardrails.events import GateReport, GuardrailEvaluated
 from domain.model_instance import decider as instances
@@ -47,10 +48,15 @@ def log_metrics(command: LogMetrics, context: Context) -> Outcome:
     loaded = _load(context, command.run_id)
     events = decider.log_metrics(loaded.state, command)
     stream = decider.metrics_stream(command.run_id)
-    points = context.load(stream, 0, lambda count, _: count + 1)
+    points = context.load(stream, None, _keep)
     return context.append(
         write(stream, points, events), checks=[check(decider.stream(command.run_id), loaded)]
     )
+
+
+def _keep(state: None, _event: Event) -> None:
+    """The points decide nothing: only the stream's version is asked for."""
+    return state
 
 
 def complete_run(command: CompleteRun, context: Context) -> Outcome:
@@ -131,7 +137,8 @@ def _complete_inference(
     space = instances.existing(instance.state, run.instance).space
     report = completion_gate(context, run, command.measurements, command.metrics, space)
     if report.enforced_as == "blocked":
-        return _fail_blocked(command, context, report, loaded)
+        unchanged = check(instances.stream(run.instance), instance)
+        return _fail_blocked(command, context, report, loaded, unchanged)
     dataset = load_dataset(context, run.output_dataset)
     created = datasets.writable(dataset.state, run.output_dataset, instance=run.instance)
     now = context.services.clock.now()
@@ -149,13 +156,14 @@ def _complete_inference(
     return context.append(
         StreamWrite(decider.stream(run.run_id), loaded.version, (judged, *events)),
         write(datasets.stream(run.output_dataset), dataset, written),
+        checks=[check(instances.stream(run.instance), instance)],
     )
 
 
 def _written(
     dataset: Loaded[datasets.State], run: RunSubmitted, prepared: PreparedVersion, context: Context
 ) -> tuple[int, tuple[Event, ...]]:
-    late = context.services.clock.now() - prepared.facts.knowledge_last > SIMULATED_AFTER
+    late = context.services.clock.now() - last_decision(run, context) > SIMULATED_AFTER
     return datasets.write(
         dataset.state,
         run.output_dataset,
@@ -168,7 +176,11 @@ def _written(
 
 
 def _fail_blocked(
-    command: CompleteRun, context: Context, report: GateReport, loaded: Loaded[decider.State]
+    command: CompleteRun,
+    context: Context,
+    report: GateReport,
+    loaded: Loaded[decider.State],
+    unchanged: StreamCheck,
 ) -> Outcome:
     reasons = "; ".join(issue.message for issue in report.issues if issue.severity == "error")
     failure = FailRun(
@@ -176,7 +188,8 @@ def _fail_blocked(
     )
     events = decider.fail(loaded.state, failure)
     judged = GuardrailEvaluated(report=report)
-    return context.append(StreamWrite(decider.stream(command.run_id), loaded.version, (judged, *events)))
+    ended = StreamWrite(decider.stream(command.run_id), loaded.version, (judged, *events))
+    return context.append(ended, checks=[unchanged])
 
 
 def fail_run(command: FailRun, context: Context) -> Outcome:

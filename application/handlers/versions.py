@@ -2,7 +2,7 @@
 
 from application.bus import blocked
 from application.context import Context, write
-from application.handlers.facts import load_instance, load_version
+from application.handlers.facts import load_instance, load_version, refuse_external
 from application.handlers.gates import version_gate
 from application.ports import Loaded, Outcome, StreamWrite
 from domain.guardrails.events import GuardrailEvaluated
@@ -44,9 +44,10 @@ def promote_version(command: PromoteVersion, context: Context) -> Outcome:
 def rollback_version(command: RollbackVersion, context: Context) -> Outcome:
     """archived → production; without a number, the former production version comes back."""
     instance = load_instance(context, command.instance)
-    instances.open_for_change(instance.state, command.instance)
+    specification = instances.open_for_change(instance.state, command.instance)
     number = command.number or instances.rollback_target(instance.state, command.instance)
     loaded = load_version(context, command.instance, number)
+    refuse_external(decider.existing(loaded.state, command.instance, number), specification.space)
     events = decider.rollback(loaded.state, command.instance, number, instance.state.active)
     others = _takeover(context, instance, command.instance, number)
     return context.append(write(decider.stream(command.instance, number), loaded, events), *others)

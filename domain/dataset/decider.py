@@ -256,7 +256,17 @@ def readable(state: State, name: str, number: int) -> ContentFacts:
         raise DatasetVersionPurgedAlready(f"the bytes of {name}@{number} were purged")
     if one.facts is None:
         raise DatasetVersionNotReadable(f"{name}@{number} is {one.status}", status=one.status)
+    _check_parents(state, name, number)
     return one.facts
+
+
+def _check_parents(state: State, name: str, number: int) -> None:
+    """The rows of a version are its parents' and its own: none of their bytes may be purged."""
+    parent = state.versions[number - 1].parent
+    while parent is not None:
+        if state.versions[parent - 1].status == "purged":
+            raise DatasetVersionPurgedAlready(f"{name}@{number} needs the bytes of {name}@{parent}: purged")
+        parent = state.versions[parent - 1].parent
 
 
 def newest(state: State, name: str) -> int:

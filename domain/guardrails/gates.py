@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+import msgspec
+
 from domain.guardrails.contract_errors import GuardrailContractMalformed
 from domain.guardrails.contracts import Contract
 from domain.guardrails.events import GateReport, Issue
@@ -60,6 +62,22 @@ def evaluate(
         contracts=tuple(contract.key() for contract in judged),
         issues=issues,
     )
+
+
+def warned(report: GateReport, code: str, message: str) -> GateReport:
+    """The report with a warning that no contract gives; it never blocks."""
+    warning = Issue(
+        code=code,
+        severity="warning",
+        message=message,
+        contract=code,
+        observed={},
+        limit={},
+        rows=0,
+        keys=(),
+    )
+    enforced = "warned" if report.enforced_as == "passed" else report.enforced_as
+    return msgspec.structs.replace(report, enforced_as=enforced, issues=(*report.issues, warning))
 
 
 def _has_facts(

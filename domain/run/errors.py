@@ -68,6 +68,12 @@ class RunExecutorInvalid(RuleBroken):
     remedy = "Leave `executor` out."
 
 
+class RunRetryInvalid(RuleBroken):
+    """A retry names an earlier run of the same instance and kind."""
+
+    remedy = "Leave `retry_of` out, or name a run of this instance and kind."
+
+
 class RunTokenInvalid(RuleBroken):
     """The worker's side of a run needs the token that the run was claimed with."""
 
