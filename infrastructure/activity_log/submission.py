@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from application.ports import Outcome, StreamCheck, StreamWrite
@@ -13,6 +14,7 @@ from infrastructure.activity_log.payload import encode_facts, encode_payload
 from infrastructure.activity_log.record import Row
 
 EVENTS_PER_COMMAND_MAX = 256
+STREAM_IDS_KEPT = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +150,14 @@ class RowBuilder:
         )
 
 
+@lru_cache(maxsize=STREAM_IDS_KEPT)
+def _stream_id(tenant: str, stream: StreamKey) -> str:
+    return str(stream.id(tenant))
+
+
 def _expectation(tenant: str, stream: StreamKey, expected: int, count: int = 0) -> Expectation:
     label = f"{stream.resource_type}:{stream.name}"
-    return Expectation(str(stream.id(tenant)), label, expected, count)
+    return Expectation(_stream_id(tenant, stream), label, expected, count)
 
 
 def accepted(position: int, body_hash: bytes, events: Sequence[tuple[str, int, str]]) -> Outcome:
