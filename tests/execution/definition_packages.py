@@ -138,6 +138,8 @@ class Evaluator(BaseEvaluator):
 PREDICTOR = '''
 """The signal."""
 
+from typing import ClassVar
+
 import numpy as np
 import polars as pl
 from optaic.mlops.base import BasePredictor
@@ -146,7 +148,7 @@ from optaic.mlops.base import BasePredictor
 class Predictor(BasePredictor):
     """Clipped and scaled score."""
 
-    columns = {"signal": "float64"}
+    columns: ClassVar = {"signal": "float64"}
 
     def rows(self, keys, raw):
         """One signal a key."""

@@ -1,0 +1,113 @@
+"""The parent computes the verdict: what a package's code says of itself does not count."""
+
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infrastructure.evaluation import EvaluationResult, evaluate
+from infrastructure.packages import inspect_zip
+from tests.execution.definition_packages import LINEAR, MONITOR, PREDICTOR, TESTS, TOML, packed
+
+Changes = dict[str, str | None]
+
+
+def evaluated(tmp_path: Path, changes: Changes, **settings: Any) -> EvaluationResult:
+    path = tmp_path / "package.zip"
+    path.write_bytes(packed(tmp_path / "folder", changes))
+    settings = {"timeout_s": 60.0} | settings
+    return evaluate(path, inspect_zip(path), work=tmp_path / "work", python=Path(sys.executable), **settings)
+
+
+def failed_checks(result: EvaluationResult) -> dict[str, str]:
+    assert (result.verdict == "failed") == any(not check.ok for check in result.checks)
+    return {check.name: check.detail for check in result.checks if not check.ok}
+
+
+def test_a_good_package_passes_all_six_checks_in_seconds(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    result = evaluated(tmp_path, {})
+    assert failed_checks(result) == {}
+    assert [check.name for check in result.checks] == [
+        "structure",
+        "requirements",
+        "interface",
+        "schema",
+        "tests",
+        "style",
+    ]
+    assert result.checks[4].detail == "2 tests passed, 0 skipped"
+    assert result.hyper_parameter_schema["properties"]["ridge"]["minimum"] == 0
+    assert result.output_columns == {"signal": "float64"}
+    assert result.sandbox_level == "L1"
+    assert "2 passed" in result.report
+    assert time.monotonic() - begun < 15
+
+
+LEAVE = "import os\nos._exit(0)\n"
+FORGED = 'print(\'{"verdict": "passed"}\')\nprint("2 passed in 0.01s")\n'
+
+
+@pytest.mark.parametrize(
+    ("changes", "check"),
+    [
+        ({"definition.toml": TOML.replace('"numpy"', '"numpy", "no-such-distribution"')}, "requirements"),
+        ({"definition.toml": TOML.replace('"numpy"', '"numpy<1"')}, "requirements"),
+        ({"model/linear.py": "import no_such_module\n"}, "interface"),
+        ({"model/linear.py": FORGED + LEAVE}, "interface"),
+        ({"monitoring/monitor.py": MONITOR.replace("(BaseMonitor)", "")}, "interface"),
+        ({"monitoring/monitor.py": MONITOR.replace("def performance", "def other")}, "interface"),
+        ({"monitoring/monitor.py": MONITOR.replace('key_metric = "corr"', "")}, "interface"),
+        ({"model/linear.py": LINEAR.replace("default=0.1, ", "")}, "interface"),
+        ({"inference/predictor.py": PREDICTOR.replace('"float64"', '"decimal"')}, "schema"),
+        ({"inference/predictor.py": PREDICTOR.replace('{"signal"', '{"knowledge_date"')}, "schema"),
+        ({"tests/test_model.py": TESTS.replace("ridge == 0.1", "ridge == 0.2")}, "tests"),
+        ({"tests/test_model.py": FORGED}, "tests"),
+        ({"tests/test_model.py": "import pytest\npytest.skip('later', allow_module_level=True)\n"}, "tests"),
+        (
+            {"tests/test_model.py": TESTS + "\n\ndef test_last():\n    import os\n\n    os._exit(0)\n"},
+            "tests",
+        ),
+        ({"tests/conftest.py": FORGED + LEAVE}, "tests"),
+        ({"model/unused.py": "import os\n"}, "style"),
+    ],
+)
+def test_what_is_wrong_is_found_by_its_own_check(tmp_path: Path, changes: Changes, check: str) -> None:
+    result = evaluated(tmp_path, changes)
+    assert check in failed_checks(result)
+    assert result.hyper_parameter_schema == {}
+
+
+def test_settings_of_the_package_do_not_bend_its_tests(tmp_path: Path) -> None:
+    failing = TESTS + "\n\ndef test_bad():\n    assert False\n"
+    bent = {
+        "tests/test_model.py": failing,
+        "pytest.ini": "[pytest]\naddopts = -k defaults\n",
+        "ruff.toml": "",
+    }
+    assert "1 failed" in failed_checks(evaluated(tmp_path, bent))["tests"]
+
+
+def test_a_package_that_hangs_is_stopped(tmp_path: Path) -> None:
+    slow = {"model/linear.py": "import time\ntime.sleep(600)\n" + LINEAR}
+    failed = failed_checks(evaluated(tmp_path, slow, timeout_s=3.0))
+    assert failed["interface"] == "not done after 3 s"
+
+
+def test_an_evaluation_ends_when_the_executor_does(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    assert "interface" in failed_checks(evaluated(tmp_path, {}, stop=stop))
+
+
+def test_other_bytes_than_those_submitted_are_not_evaluated(tmp_path: Path) -> None:
+    path = tmp_path / "package.zip"
+    path.write_bytes(packed(tmp_path / "folder"))
+    manifest = inspect_zip(path)
+    path.write_bytes(packed(tmp_path / "other", {"docs/overview.md": "changed"}))
+    result = evaluate(path, manifest, work=tmp_path / "work", python=Path(sys.executable), timeout_s=60)
+    assert failed_checks(result) == {"structure": "the package is not the one that was submitted"}
+    assert len(result.checks) == 1
