@@ -90,6 +90,19 @@ class DatasetKeyNull(RuleBroken):
     remedy = "Fill the key; a series without entities uses the empty string."
 
 
+class DatasetDateOutOfRange(RuleBroken):
+    """`date` and `knowledge_date` lie between the years 1800 and 2200."""
+
+    remedy = "Correct the date; a year far off is mostly a wrong unit or a swapped day."
+
+
+class DatasetTooLarge(RuleBroken):
+    """One upload has at most 50 million rows."""
+
+    kind = Kind.TOO_LARGE
+    remedy = "Split the rows into several writes."
+
+
 class DatasetRowDuplicated(RuleBroken):
     """Two rows of one upload have equal entity, date and knowledge_date."""
 

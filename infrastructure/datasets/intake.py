@@ -5,11 +5,13 @@ from collections.abc import Callable
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from application.errors import (
     DatasetColumnDuplicated,
     DatasetContentMalformed,
     DatasetMediaTypeUnsupported,
+    DatasetTooLarge,
 )
 
 PARQUET = "application/vnd.apache.parquet"
@@ -18,7 +20,14 @@ ARROW_STREAM = "application/vnd.apache.arrow.stream"
 CSV = "text/csv"
 MEDIA_TYPES_BY_SUFFIX = {".parquet": PARQUET, ".arrow": ARROW_FILE, ".feather": ARROW_FILE, ".csv": CSV}
 
+MOST_ROWS = 50_000_000
+
 _UNREADABLE = (pl.exceptions.PolarsError, pa.ArrowException, OSError, ValueError, OverflowError)
+
+
+def form_of(media_type: str) -> str:
+    """The media type without its parameters, in lower case."""
+    return media_type.partition(";")[0].strip().lower()
 
 
 def read_rows(content: bytes, media_type: str) -> pl.DataFrame:
@@ -26,7 +35,7 @@ def read_rows(content: bytes, media_type: str) -> pl.DataFrame:
 
     Raises DatasetMediaTypeUnsupported, DatasetContentMalformed, DatasetColumnDuplicated.
     """
-    read = _READERS.get(media_type.partition(";")[0].strip().lower())
+    read = _READERS.get(form_of(media_type))
     if read is None:
         raise DatasetMediaTypeUnsupported(f"{media_type!r} is not a media type of rows")
     try:
@@ -40,6 +49,9 @@ def read_rows(content: bytes, media_type: str) -> pl.DataFrame:
 
 
 def _read_parquet(content: bytes) -> pl.DataFrame:
+    rows = pq.read_metadata(pa.BufferReader(content)).num_rows
+    if rows > MOST_ROWS:  # a few bytes may say "the same value a billion times"
+        raise DatasetTooLarge(f"the file has {rows} rows, more than {MOST_ROWS}")
     return pl.read_parquet(content)
 
 

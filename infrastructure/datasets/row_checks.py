@@ -2,12 +2,13 @@
 writes).
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from application.errors import (
+    DatasetDateOutOfRange,
     DatasetKeyNull,
     DatasetRowDuplicated,
     DatasetTombstoneWithValues,
@@ -21,6 +22,9 @@ from domain.point_in_time import (
     earliest_knowledge,
 )
 from infrastructure.datasets.frames import MOMENT, row_text
+
+FIRST_DAY = date(1800, 1, 1)
+LAST_DAY = date(2200, 12, 31)
 
 
 def check_rows(rows: pl.DataFrame, declaration: Declaration, zone: ZoneInfo, written_at: datetime) -> None:
@@ -50,6 +54,7 @@ def _check_keys(rows: pl.DataFrame) -> None:
             raise DatasetKeyNull(
                 f"{name} is null in {rows[name].null_count()} rows, first in row {row + 1}", column=name
             )
+    _check_range(rows)
     repeated = rows.select(key).is_duplicated()
     if repeated.any():
         row = repeated.arg_true()[0]
@@ -58,6 +63,24 @@ def _check_keys(rows: pl.DataFrame) -> None:
             key=row_text(rows, row),
             rows=int(repeated.sum()),
         )
+
+
+def _check_range(rows: pl.DataFrame) -> None:
+    """Beyond these years dates are wrong, and Python's own types cannot hold all that polars can."""
+    for name in ("date", "knowledge_date"):
+        days = rows[name].cast(pl.Date())
+        outside = (days < FIRST_DAY) | (days > LAST_DAY)
+        if outside.any():
+            row = outside.arg_true()[0]
+            raise DatasetDateOutOfRange(
+                f"{name} is {_day_text(days.to_physical()[row])} in row {row + 1}", column=name
+            )
+
+
+def _day_text(days: int) -> str:
+    ordinal = date(1970, 1, 1).toordinal() + days
+    inside = date.min.toordinal() <= ordinal <= date.max.toordinal()
+    return date.fromordinal(ordinal).isoformat() if inside else f"day {days} from 1970 on"
 
 
 def _check_values(rows: pl.DataFrame, names: list[str]) -> None:

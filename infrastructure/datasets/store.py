@@ -16,7 +16,7 @@ from domain.point_in_time import aware
 from infrastructure.datasets.columns import fitted
 from infrastructure.datasets.files import ROWS_PER_FILE, DatasetFiles
 from infrastructure.datasets.frames import KEY
-from infrastructure.datasets.intake import CSV, MEDIA_TYPES_BY_SUFFIX, PARQUET, read_rows
+from infrastructure.datasets.intake import CSV, MEDIA_TYPES_BY_SUFFIX, PARQUET, form_of, read_rows
 from infrastructure.datasets.located import located_content, refuse_changed
 from infrastructure.datasets.reading import Wanted, read_version, stored_rows_known
 from infrastructure.datasets.row_checks import check_rows
@@ -137,7 +137,7 @@ class FolderDatasetStore:
     def _checked_rows(
         self, declaration: Declaration, content: Path, media_type: str, written_at: datetime
     ) -> pl.DataFrame:
-        parse = media_type.startswith(CSV)
+        parse = form_of(media_type) == CSV
         rows = fitted(read_rows(content.read_bytes(), media_type), declaration.columns, parse=parse)
         if not rows.is_empty():
             check_rows(rows, declaration, self._zone(declaration), written_at)

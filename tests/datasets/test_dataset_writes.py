@@ -1,11 +1,14 @@
 """What the store takes, drops and refuses."""
 
+from contextlib import suppress
 from datetime import timedelta
 from io import BytesIO
 
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from application.errors import (
     DatasetColumnDuplicated,
@@ -13,11 +16,13 @@ from application.errors import (
     DatasetColumnTypeWrong,
     DatasetColumnUnknown,
     DatasetContentMalformed,
+    DatasetDateOutOfRange,
     DatasetKeyNull,
     DatasetMediaTypeUnsupported,
     DatasetOpUnknown,
     DatasetRowDuplicated,
     DatasetTombstoneWithValues,
+    DatasetTooLarge,
     DatasetUploadEmpty,
     DatasetValueNotFinite,
 )
@@ -28,6 +33,8 @@ from domain.point_in_time import (
     PitKnowledgeInFuture,
     PitNaiveTimestamp,
 )
+from domain.shared.errors import RuleBroken
+from infrastructure.datasets import intake
 from infrastructure.datasets.intake import ARROW_FILE, ARROW_STREAM, CSV, PARQUET
 from tests.datasets.written_dataset import VALUE, WRITTEN_AT, WrittenDataset, frame, moment
 
@@ -342,3 +349,50 @@ def test_equal_rows_of_two_datasets_are_two_objects(dataset):
     assert other.facts.row_hash == dataset.facts.row_hash
     dataset.store.purge(other.files)
     assert dataset.values(None) == [("01-02", 1.0)]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1799-12-31", "2201-01-01", "9999-12-31"])
+def test_a_date_far_off_is_refused(tmp_path, day):
+    dataset = WrittenDataset(tmp_path, Declaration(columns=VALUE.columns, forward_looking=True))
+    with pytest.raises(DatasetDateOutOfRange, match=day):
+        dataset.write([("A", day, "2024-01-02 21:00", 1.0)])
+    with pytest.raises(DatasetDateOutOfRange, match="knowledge_date"):
+        dataset.write([("A", "2024-01-02", f"{day} 21:00", 1.0)])
+
+
+def test_dates_that_python_cannot_hold_are_refused(dataset):
+    rows = frame([ROW]).with_columns(pl.lit(2**30).cast(pl.Int32).cast(pl.Date).alias("date"))
+    with pytest.raises(DatasetDateOutOfRange):
+        dataset.upload(rows)
+    rows = frame([ROW]).with_columns(pl.lit(2**62).cast(pl.Datetime("us", "UTC")).alias("knowledge_date"))
+    with pytest.raises(DatasetDateOutOfRange):
+        dataset.upload(rows)
+
+
+def test_a_file_of_absurdly_many_rows_is_refused_by_its_footer(dataset, monkeypatch):
+    monkeypatch.setattr(intake, "MOST_ROWS", 1)
+    with pytest.raises(DatasetTooLarge, match="2 rows"):
+        dataset.write([ROW, LATER])
+
+
+@given(st.sampled_from([PARQUET, ARROW_FILE, ARROW_STREAM, CSV]), st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damaged_uploads_are_refused_by_name(dataset, media_type, data):
+    content = bytearray(whole_upload(media_type))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(content)))
+    with suppress(RuleBroken):
+        dataset.upload(bytes(content[:cut] if data.draw(st.booleans()) else content), media_type)
+
+
+def whole_upload(media_type: str) -> bytes:
+    rows = frame([ROW, LATER])
+    if media_type in (ARROW_FILE, ARROW_STREAM):
+        return arrow(rows, media_type)
+    sink = BytesIO()
+    if media_type == PARQUET:
+        rows.write_parquet(sink)
+    else:
+        rows.write_csv(sink, datetime_format="%Y-%m-%dT%H:%M:%S%:z")
+    return sink.getvalue()

@@ -1,6 +1,7 @@
 """The rules of point in time as pure functions."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -139,12 +140,12 @@ def test_a_row_may_be_known_from_the_first_moment_of_its_date():
     day = date(2024, 3, 11)
     midnight = datetime(2024, 3, 11, 4, tzinfo=UTC)  # New York, daylight saving since the day before
     assert earliest_knowledge(day, NEW_YORK, 0) == midnight
-    rule = {"zone": NEW_YORK, "early_days": 0, "forward_looking": False, "key": "2024-03-11/A"}
-    check_not_a_forecast(day, midnight, **rule)
+    check = partial(check_not_a_forecast, day, zone=NEW_YORK, key="2024-03-11/A")
+    check(midnight, early_days=0, forward_looking=False)
     with pytest.raises(PitKnowledgeBeforeDate, match="America/New_York"):
-        check_not_a_forecast(day, midnight - TICK, **rule)
-    check_not_a_forecast(day, midnight - TICK, **(rule | {"early_days": 1}))
-    check_not_a_forecast(day, midnight - timedelta(days=99), **(rule | {"forward_looking": True}))
+        check(midnight - TICK, early_days=0, forward_looking=False)
+    check(midnight - TICK, early_days=1, forward_looking=False)
+    check(midnight - timedelta(days=99), early_days=0, forward_looking=True)
 
 
 # --- R6, L5, R12 ---
