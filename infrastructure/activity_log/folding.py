@@ -12,7 +12,8 @@ from eventsourcing.persistence import EventStore
 from application.ports import Loaded
 from domain.shared.activity import Event, StreamKey
 from infrastructure.activity_log.errors import LogTopicUnknown
-from infrastructure.activity_log.persistence import LogApplicationRecorder, StreamEvent
+from infrastructure.activity_log.mapper import StreamEvent
+from infrastructure.activity_log.recorders import LogApplicationRecorder
 
 S = TypeVar("S")
 

@@ -15,10 +15,11 @@ from infrastructure.activity_log.errors import LogFileForeign
 from infrastructure.activity_log.folding import StreamFolds
 from infrastructure.activity_log.group_commit import DEFAULT_LIMITS, GroupLimits
 from infrastructure.activity_log.head_signal import Listener
+from infrastructure.activity_log.mapper import EventMapper
 from infrastructure.activity_log.payload import Decoder
-from infrastructure.activity_log.persistence import EventMapper, LogApplicationRecorder
 from infrastructure.activity_log.readable import ReadableLog
 from infrastructure.activity_log.reading import LogReader
+from infrastructure.activity_log.recorders import LogApplicationRecorder
 from infrastructure.activity_log.sqlite import SqliteReadConnections
 from infrastructure.activity_log.store import OUTCOMES_KEPT_DAYS, LogStore
 from infrastructure.activity_log.submission import submission_of_refusal, submission_of_writes

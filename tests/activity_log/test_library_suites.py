@@ -14,7 +14,8 @@ from eventsourcing.tests.persistence import (
 )
 from eventsourcing.utils import Environment
 
-from infrastructure.activity_log.persistence import LogAggregateRecorder, LogApplicationRecorder, LogFactory
+from infrastructure.activity_log.persistence import LogFactory
+from infrastructure.activity_log.recorders import LogAggregateRecorder, LogApplicationRecorder
 
 
 def factory_in(folder: str) -> LogFactory:
