@@ -128,10 +128,10 @@ def tests(evaluation: Evaluation) -> str:
 
 
 def style(evaluation: Evaluation) -> str:
-    """Ruff's default rules find nothing."""
+    """Ruff's default rules find nothing; lines may have 110 characters."""
     root = f"--config=src={json.dumps([str(evaluation.package)])}"
-    arguments = ["-m", "ruff", "check", "--isolated", root, "--no-cache", "--quiet"]
-    arguments.append("--output-format=concise")
+    settings = ["--isolated", "--config=line-length=110", root, "--no-cache", "--quiet"]
+    arguments = ["-m", "ruff", "check", *settings, "--output-format=concise"]
     _confined(evaluation, "style", evaluation.work / "style", [*arguments, str(evaluation.package)], {})
     return "ruff finds nothing"
 

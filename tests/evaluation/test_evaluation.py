@@ -83,7 +83,7 @@ def test_what_is_wrong_is_found_by_its_own_check(tmp_path: Path, changes: Change
 
 def test_settings_of_the_package_do_not_bend_its_tests(tmp_path: Path) -> None:
     failing = TESTS + "\n\ndef test_bad():\n    assert False\n"
-    bent = {
+    bent: Changes = {
         "tests/test_model.py": failing,
         "pytest.ini": "[pytest]\naddopts = -k defaults\n",
         "ruff.toml": "",
@@ -92,7 +92,7 @@ def test_settings_of_the_package_do_not_bend_its_tests(tmp_path: Path) -> None:
 
 
 def test_a_package_that_hangs_is_stopped(tmp_path: Path) -> None:
-    slow = {"model/linear.py": "import time\ntime.sleep(600)\n" + LINEAR}
+    slow: Changes = {"model/linear.py": "import time\ntime.sleep(600)\n" + LINEAR}
     failed = failed_checks(evaluated(tmp_path, slow, timeout_s=3.0))
     assert failed["interface"] == "not done after 3 s"
 
