@@ -14,7 +14,9 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 FOREIGN = {
-    "somebody's folder": re.compile(r"(?<![\w.~-])/(?:home|Users|root)/\w"),
+    "somebody's folder": re.compile(
+        r"(?<![\w.~-])/(?:(?:home|Users)/(?!ada\b)|root/)\w"
+    ),  # ada is the example
     "this checkout": re.compile(re.escape(str(ROOT)) + r"\b"),
     "an index": re.compile(r"--(?:extra-)?index-url|^\s*--find-links", re.MULTILINE),
     "a registry's host": re.compile(r"\bfiles\.pythonhosted\.org|\bregistry\.(?:npmjs|yarnpkg)\b|://pypi\."),
