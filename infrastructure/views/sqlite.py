@@ -17,7 +17,14 @@ from sqlalchemy import ColumnElement, Connection, Engine, Float, create_engine, 
 from projections.engine.generations import StoredRelation
 from projections.temporal import OPEN, Key, Values
 
-_BUSY_MS = 30_000
+_PRAGMAS = (
+    "busy_timeout=30000",
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "cache_size=-65536",
+    "wal_autocheckpoint=8192",
+)
+"""The log may grow to 32 MiB before it is taken into the file: a rebuild then syncs every few pages, not at each."""
 
 
 def _engine(path: Path, *, read_only: bool) -> Engine:
@@ -26,12 +33,7 @@ def _engine(path: Path, *, read_only: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def configure(raw: Any, _record: object) -> None:
         raw.isolation_level = None
-        for pragma in (
-            f"busy_timeout={_BUSY_MS}",
-            "journal_mode=WAL",
-            "synchronous=NORMAL",
-            "cache_size=-65536",
-        ):
+        for pragma in _PRAGMAS:
             raw.execute(f"PRAGMA {pragma}").fetchall()
         if read_only:
             raw.execute("PRAGMA query_only=ON").fetchall()

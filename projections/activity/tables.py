@@ -7,7 +7,7 @@ import msgspec
 from projections.temporal import Appended, Relation
 
 
-class ActivityRow(msgspec.Struct, frozen=True):
+class ActivityRow(msgspec.Struct, frozen=True, gc=False):
     """An event with its envelope. `owner_*` is what the resource belongs to: a version's or run's instance, …"""
 
     position: int

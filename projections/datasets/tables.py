@@ -8,7 +8,7 @@ from projections.engine.facts import fact_table
 from projections.temporal import Relation, Temporal
 
 
-class DatasetRow(msgspec.Struct, frozen=True):
+class DatasetRow(msgspec.Struct, frozen=True, gc=False):
     """A dataset; `newest` is its newest verified version, `versions` counts all."""
 
     tenant: str
@@ -21,7 +21,7 @@ class DatasetRow(msgspec.Struct, frozen=True):
     changed: int
 
 
-class DatasetVersionRow(msgspec.Struct, frozen=True):
+class DatasetVersionRow(msgspec.Struct, frozen=True, gc=False):
     """A version; `content` is the event that told its content, `decided` the one that verified or rejected it."""
 
     tenant: str

@@ -10,7 +10,7 @@ from projections.temporal import Appended
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-class Fact(msgspec.Struct, frozen=True):
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """The envelope of one event and, where the view quotes it, its content as JSON in its present form."""
 
     position: int

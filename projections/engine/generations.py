@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, delete, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from projections.engine.errors import ViewFenced
 from projections.engine.projection import Projection
@@ -61,6 +73,13 @@ class Generation:
     def table(self, relation: Relation[Any]) -> Table:
         """The table of a relation in this generation."""
         return self.stored[relation.name].table
+
+_ADVANCE = (
+    update(progress)
+    .where(progress.c.projection == bindparam("of"), progress.c.generation == bindparam("number"))
+    .where(progress.c.position == bindparam("expected"), progress.c.owner == bindparam("mine"))
+    .values(position=bindparam("reached"))
+)
 
 
 def generation(projection: Projection, number: int) -> Generation:
@@ -128,8 +147,8 @@ def take_over(connection: Connection, taken: Generation, owner: str) -> int:
 
 def advance(connection: Connection, moved: Generation, owner: str, expected: int, position: int) -> None:
     """Move the position; raises ViewFenced unless this owner stands at `expected`."""
-    fence = (progress.c.position == expected, progress.c.owner == owner)
-    found = connection.execute(update(progress).where(*_is(moved), *fence).values(position=position))
+    values = {"of": moved.projection.name, "number": moved.number, "mine": owner, "expected": expected}
+    found = connection.execute(_ADVANCE, {**values, "reached": position})
     if found.rowcount != 1:
         raise ViewFenced(
             f"{moved.projection.name} has another owner or no longer stands at {expected}",

@@ -13,7 +13,7 @@ dataset version → the next version of the same dataset (prediction and source 
 KIND_NAMES = ("input", "outcome", "model", "output", "extends", "extends")
 
 
-class NodeRow(msgspec.Struct, frozen=True):
+class NodeRow(msgspec.Struct, frozen=True, gc=False):
     """A node. Its number is the position of the event that brought it: an event brings at most one.
 
     `definition` (`name@1.2.0`) and `instance` stand at runs and model versions; at versions of prediction datasets
@@ -29,7 +29,7 @@ class NodeRow(msgspec.Struct, frozen=True):
     parent: int | None
 
 
-class EdgeRow(msgspec.Struct, frozen=True):
+class EdgeRow(msgspec.Struct, frozen=True, gc=False):
     """`source` went into `target`; `kind` as above."""
 
     tenant: str
@@ -40,7 +40,7 @@ class EdgeRow(msgspec.Struct, frozen=True):
     kind: int
 
 
-class DatasetRow(msgspec.Struct, frozen=True):
+class DatasetRow(msgspec.Struct, frozen=True, gc=False):
     """What the graph must know of a dataset: whether an instance writes it."""
 
     tenant: str

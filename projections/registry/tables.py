@@ -8,7 +8,7 @@ from projections.engine.facts import fact_table
 from projections.temporal import Appended, Relation, Temporal
 
 
-class DefinitionRow(msgspec.Struct, frozen=True):
+class DefinitionRow(msgspec.Struct, frozen=True, gc=False):
     """A definition version; positions of the events that made it what it is."""
 
     tenant: str
@@ -23,7 +23,7 @@ class DefinitionRow(msgspec.Struct, frozen=True):
     deprecated: int | None
 
 
-class InstanceRow(msgspec.Struct, frozen=True):
+class InstanceRow(msgspec.Struct, frozen=True, gc=False):
     """An instance and what its state derives from."""
 
     tenant: str
@@ -45,7 +45,7 @@ class InstanceRow(msgspec.Struct, frozen=True):
     archived: int | None
 
 
-class VersionRow(msgspec.Struct, frozen=True):
+class VersionRow(msgspec.Struct, frozen=True, gc=False):
     """A model version; positions of the events that made it what it is."""
 
     tenant: str
@@ -59,7 +59,7 @@ class VersionRow(msgspec.Struct, frozen=True):
     purged: int | None
 
 
-class ProductionRow(msgspec.Struct, frozen=True):
+class ProductionRow(msgspec.Struct, frozen=True, gc=False):
     """Which version of an instance is in production, since which event; none: no row is valid, or number is NULL."""
 
     tenant: str
@@ -69,7 +69,7 @@ class ProductionRow(msgspec.Struct, frozen=True):
     since: int
 
 
-class GateRow(msgspec.Struct, frozen=True):
+class GateRow(msgspec.Struct, frozen=True, gc=False):
     """A gate's verdict on a target."""
 
     position: int

@@ -8,7 +8,7 @@ from projections.engine.facts import fact_table
 from projections.temporal import Appended, Relation, Temporal
 
 
-class RunRow(msgspec.Struct, frozen=True):
+class RunRow(msgspec.Struct, frozen=True, gc=False):
     """A run's state and the positions of the events that made it. `metrics` is a JSON object once it completed."""
 
     tenant: str
@@ -22,7 +22,7 @@ class RunRow(msgspec.Struct, frozen=True):
     metrics: str | None
 
 
-class SubmissionRow(msgspec.Struct, frozen=True):
+class SubmissionRow(msgspec.Struct, frozen=True, gc=False):
     """A run in the order of submission: what lists walk along."""
 
     position: int
@@ -31,7 +31,7 @@ class SubmissionRow(msgspec.Struct, frozen=True):
     run_id: str
 
 
-class MetricPointRow(msgspec.Struct, frozen=True):
+class MetricPointRow(msgspec.Struct, frozen=True, gc=False):
     """One point of a metric series, appended at `position`, as the `ordinal`-th of its batch."""
 
     tenant: str
