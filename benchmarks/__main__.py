@@ -1,0 +1,62 @@
+"""All measurements, one after the other, each in a process of its own.
+
+Run: python -m benchmarks [name ...] [--write]. `--write` puts the tables into docs/benchmarks.md.
+"""
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+MEASUREMENTS = {
+    "append": "Durable appends on SQLite, and folding a stream",
+    "rebuild": "Rebuilding views, and catching up",
+    "http_command": "A command over HTTP, and until it is visible in a view",
+    "as_of_read": "Reading a dataset as of a moment",
+    "startup": "Starting the command line and the service",
+}
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+HEAD = """# Benchmarks
+
+Figures of one run of `make bench` on {machine}. Ratios compare with the raw part measured in the same run, in turns:
+they travel better than the absolute figures beside them. A benchmark is not a test: nothing fails when a figure moves.
+"""
+
+
+def measured(name: str) -> str:
+    """What one measurement prints; it is shown as it comes."""
+    lines: list[str] = []
+    command = [sys.executable, "-m", f"benchmarks.{name}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    if process.returncode:
+        raise SystemExit(f"benchmarks.{name} ended with {process.returncode}")
+    return "".join(lines)
+
+
+def section(name: str, text: str) -> str:
+    """One measurement as a part of the page; tables stay tables, anything else is shown as printed."""
+    body = text.strip()
+    if not body.startswith("|") and "\n|" not in body:
+        body = f"```text\n{body}\n```"
+    return f"\n## {MEASUREMENTS[name]}\n\n`python -m benchmarks.{name}`\n\n{body}\n"
+
+
+def main(arguments: list[str]) -> None:
+    """Run the named measurements (default: all)."""
+    names = [one for one in arguments if not one.startswith("-")] or list(MEASUREMENTS)
+    parts: list[str] = []
+    for name in names:
+        print(f"\n{MEASUREMENTS[name]}\n", flush=True)
+        parts.append(section(name, measured(name)))
+    if "--write" in arguments:
+        machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+        PAGE.write_text(HEAD.format(machine=machine) + "".join(parts), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
