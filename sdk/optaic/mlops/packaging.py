@@ -35,6 +35,36 @@ def pack(folder: Path) -> bytes:
     return buffer.getvalue()
 
 
+def canonical_zip(folder: Path) -> bytes:
+    """A model file: all files of a folder, sorted, times zeroed, stored: equal content gives equal bytes."""
+    files = sorted(
+        (path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file()
+    )
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, path in files:
+            member = zipfile.ZipInfo(name, _EPOCH)
+            member.create_system = 3
+            member.external_attr = 0o100644 << 16
+            archive.writestr(member, path.read_bytes())
+    return buffer.getvalue()
+
+
+def unpack_zip(content: bytes, target: Path) -> None:
+    """Write a zip's files below a new folder; raises ValueError for a name that would lead out of it."""
+    target.mkdir(parents=True)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for member in archive.infolist():
+            parts = member.filename.split("/")
+            if member.is_dir():
+                continue
+            if any(part in ("", ".", "..") or "\\" in part or ":" in part for part in parts):
+                raise ValueError(f"{member.filename!r} is not a plain relative name")
+            place = target.joinpath(*parts)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(archive.read(member))
+
+
 def _belongs(path: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.parts)
     return not hidden and not _SKIPPED_FOLDERS & set(path.parts) and path.suffix not in _SKIPPED_SUFFIXES

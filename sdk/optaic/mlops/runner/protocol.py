@@ -11,7 +11,7 @@ connections.
 | call | arguments | value |
 |---|---|---|
 | describe | | the run's description (`description.RunDescription`) |
-| read | role or dataset, as_of, version?, revisions? | path of an Arrow IPC file: rows as of then, or all known |
+| read | role or dataset, as_of, version?, revisions? | an Arrow IPC file's path: rows as of then, or all |
 | sessions | calendar, first, last | path of an Arrow IPC file: date, close |
 | log_metrics | points [{name, step, value}], at most 1,000 | |
 | progress | fraction 0..1, message | |

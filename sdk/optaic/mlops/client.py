@@ -1,0 +1,171 @@
+"""One object with the whole API, synchronous and asynchronous."""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from optaic.mlops.api import Api, Call, Json
+from optaic.mlops.service import service_url
+
+TIMEOUT_S = 330.0
+"""Longer than the longest `wait` that the service offers."""
+ATTEMPTS = 4
+_PAUSE_S = 0.2
+_BUSY = 503
+
+
+class Refused(Exception):
+    """The service refused: `code` is stable (docs/errors.md), `remedy` says what to do instead."""
+
+    def __init__(self, status: int, problem: Json) -> None:
+        self.status = status
+        self.code = str(problem.get("code", f"http.{status}"))
+        self.detail = str(problem.get("detail", ""))
+        self.remedy = str(problem.get("remedy", ""))
+        self.report = problem.get("report")
+        self.facts: Json = problem.get("facts") or {}
+        self.correlation_id = problem.get("correlation_id")
+        super().__init__(f"{self.code}: {self.detail}" + (f" {self.remedy}" if self.remedy else ""))
+
+
+class Client(Api[Json, bytes]):
+    """The API; each method returns what the service answered. Raises Refused, ServiceNotFound."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        data: Path | None = None,
+        transport: httpx.BaseTransport | None = None,
+        timeout: float = TIMEOUT_S,
+    ) -> None:
+        self.url = (url or service_url(data)).rstrip("/")
+        self._http = httpx.Client(
+            base_url=f"{self.url}/api/v1", timeout=timeout, transport=transport, trust_env=False
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _json(self, call: Call) -> Json:
+        return _decoded(self._answer(call))
+
+    def _bytes(self, call: Call) -> bytes:
+        return self._answer(call).content
+
+    def _answer(self, call: Call) -> httpx.Response:
+        """Send; a busy service and a lost answer are tried again (writes carry their key)."""
+        request = self._http.build_request(call.method, call.path, **_parts(call))
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                answer = self._http.send(request)
+                if answer.status_code != _BUSY or attempt == ATTEMPTS:
+                    return _checked(answer)
+            except httpx.TransportError:
+                if attempt == ATTEMPTS:
+                    raise
+            time.sleep(_PAUSE_S * 2**attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+
+class AsyncClient(Api[Awaitable[Json], Awaitable[bytes]]):
+    """The API for asyncio; `await client.get_run(…)`. Raises Refused, ServiceNotFound."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        data: Path | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        timeout: float = TIMEOUT_S,
+    ) -> None:
+        self.url = (url or service_url(data)).rstrip("/")
+        self._http = httpx.AsyncClient(
+            base_url=f"{self.url}/api/v1", timeout=timeout, transport=transport, trust_env=False
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _json(self, call: Call) -> Json:
+        return _decoded(await self._answer(call))
+
+    async def _bytes(self, call: Call) -> bytes:
+        return (await self._answer(call)).content
+
+    async def _answer(self, call: Call) -> httpx.Response:
+        request = self._http.build_request(call.method, call.path, **_parts(call))
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                answer = await self._http.send(request)
+                if answer.status_code != _BUSY or attempt == ATTEMPTS:
+                    return _checked(answer)
+            except httpx.TransportError:
+                if attempt == ATTEMPTS:
+                    raise
+            await asyncio.sleep(_PAUSE_S * 2**attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _parts(call: Call) -> dict[str, Any]:
+    parts: dict[str, Any] = {"params": dict(call.params), "headers": dict(call.headers)}
+    if call.json is not None:
+        parts["json"] = dict(call.json)
+    if call.content is not None:
+        parts["content"] = call.content
+    return parts
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    if answer.is_success:
+        return answer
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {"detail": answer.text[:500]}
+    raise Refused(answer.status_code, problem if isinstance(problem, dict) else {})  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _decoded(answer: httpx.Response) -> Json:
+    decoded: Json = answer.json()
+    return decoded
+
+
+_shared: Client | None = None
+
+
+def shared_client() -> Client:
+    """The client that the module-level functions use, made at the first need."""
+    global _shared  # noqa: PLW0603 - one connection a process
+    if _shared is None:
+        _shared = Client()
+    return _shared
+
+
+def use_client(client: Client | None) -> None:
+    """Let the module-level functions use this client (None: find the service again at the next need)."""
+    global _shared  # noqa: PLW0603 - the same
+    _shared = client
