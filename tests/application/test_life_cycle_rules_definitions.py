@@ -31,7 +31,7 @@ from domain.model_instance.errors import (
 )
 from domain.model_instance.events import InstanceUpdated
 from domain.model_instance.specification import Config, DatasetBinding
-from domain.model_version.commands import PromoteVersion
+from domain.model_version.commands import PromoteVersion, StageVersion
 from domain.point_in_time import PitRestatedHistory
 from domain.shared.errors import ReasonMissing, ReferenceMalformed
 from tests.support.desk import GOOD_RANK_IC, Desk, command_id, created, verdict
@@ -164,7 +164,7 @@ def test_official_needs_an_active_version_that_passes_its_gate_as_official(desk:
 def test_a_blocked_move_to_official_leaves_the_report_and_answers_the_same_again(desk: Desk) -> None:
     desk.ready(GOOD_RANK_IC)
     desk.train(rank_ic=0.0)
-    desk.send(stage_of(1))
+    desk.send(StageVersion(instance="spx-alpha", number=1))
     desk.send(PromoteVersion(instance="spx-alpha", number=1))
     head = desk.log.head()
     for _ in range(2):
@@ -179,9 +179,3 @@ def test_a_blocked_move_to_official_leaves_the_report_and_answers_the_same_again
 def test_restated_history_is_no_history_for_official(desk: Desk) -> None:
     desk.ready(config=Config(history="restated"))
     desk.refused(PitRestatedHistory, TO_OFFICIAL)
-
-
-def stage_of(number: int) -> Any:
-    from domain.model_version.commands import StageVersion
-
-    return StageVersion(instance="spx-alpha", number=number)
