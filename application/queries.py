@@ -1,8 +1,8 @@
 """The read side's port. Views are eventually there: `wait` for a position, then ask.
 
-`at` is the log's clock; None means now, the newest position that all views in question have. Items that do not exist at
-that moment, or belong to another tenant, are None. A list takes a cursor of its own earlier page, which carries that
-page's position; it then takes precedence over `at`.
+`at` is the log's clock; None means now, the newest position that all views in question have. Items that do
+not exist at that moment, or belong to another tenant, are None. A list takes a cursor of its own earlier
+page, which carries that page's position; it then takes precedence over `at`.
 """
 
 from datetime import datetime
@@ -56,7 +56,9 @@ class FilterMalformed(RuleBroken):
     """A filter or sort of a list is not of its form."""
 
     kind = Kind.MALFORMED
-    remedy = "Metrics are filtered by gt:, ge:, lt:, le: or eq: and a number; sort is submitted or metric.<name>, '-' for descending."
+    remedy = (
+        "Bounds are gt:, ge:, lt:, le: or eq: and a number; sorts submitted or metric.<name>, '-' descends."
+    )
 
 
 class Paging(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +133,7 @@ class DatasetFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActivityFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events. `since` and `until` are inclusive times of recording; `after` is a position, exclusive."""
+    """Which events. `since` and `until` are inclusive recording times; `after` is a position, exclusive."""
 
     resource_type: str | None = None
     resource_id: str | None = None
@@ -145,7 +147,9 @@ class ActivityFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Queries(Protocol):
-    """Everything that can be asked. Raises AsOfBeyondLog, ProjectionBehind, CursorMalformed, LimitOutOfRange."""
+    """Everything that can be asked. Raises AsOfBeyondLog, ProjectionBehind, CursorMalformed,
+    LimitOutOfRange.
+    """
 
     def wait(self, position: int, timeout_s: float) -> None:
         """Wait until every view has this position; raises ProjectionBehind."""
@@ -252,7 +256,9 @@ class Queries(Protocol):
     def newest_dataset_version(
         self, tenant: str, dataset: str, at: LogMoment | None = None
     ) -> DatasetVersionView | None:
-        """The newest verified version, purged or not: a purged one is an answer, not a reason to read older rows."""
+        """The newest verified version, purged or not: a purged one is an answer, not a reason to read older
+        rows.
+        """
         ...
 
     def lineage(
@@ -267,14 +273,17 @@ class Queries(Protocol):
     ) -> LineageView | None:
         """Where a node came from and what came of it, within `depth` hops.
 
-        `extends` edges of prediction datasets are always followed, those of source datasets only with `extends=True`.
+        `extends` edges of prediction datasets are always followed, those of source datasets only with
+        `extends=True`.
         """
         ...
 
     def impact(
         self, tenant: str, of: str, at: LogMoment | None = None, *, extends: bool = False
     ) -> ImpactView | None:
-        """Everything downstream of a node (`type:id`), a definition version (`name@1.2.0`) or an instance (its name)."""
+        """Everything downstream of a node (`type:id`), a definition version (`name@1.2.0`) or an instance
+        (its name).
+        """
         ...
 
     def activity(
@@ -292,15 +301,17 @@ class Queries(Protocol):
     ) -> HistoryView | None:
         """The whole history of a resource and of what belongs to it, in words and events, oldest first.
 
-        `ref` is a readable reference or `type:id`; `spx-alpha` alone is an instance, else a dataset, else a definition,
-        and `spx-alpha@3` a model version, else a dataset version.
+        `ref` is a readable reference or `type:id`; `spx-alpha` alone is an instance, else a dataset, else a
+        definition, and `spx-alpha@3` a model version, else a dataset version.
         """
         ...
 
     def search(
         self, tenant: str, q: str, at: LogMoment | None = None, limit: int = 50
     ) -> tuple[SearchHitView, ...]:
-        """Definitions, instances, versions, datasets and runs whose name or id contains `q`, in either case."""
+        """Definitions, instances, versions, datasets and runs whose name or id contains `q`, in either
+        case.
+        """
         ...
 
     def projections(self) -> tuple[ProjectionStatus, ...]:

@@ -1,7 +1,8 @@
 """What the read side answers: one typed view a resource, the same over HTTP, CLI and SDK.
 
-Every view is true at one position of the log. Times are UTC. `stream_version` is the version of the resource's stream
-at that position, which `If-Match` names: all versions of a definition share one stream, so do those of a dataset.
+Every view is true at one position of the log. Times are UTC. `stream_version` is the version of the
+resource's stream at that position, which `If-Match` names: all versions of a definition share one stream, so
+do those of a dataset.
 """
 
 from datetime import datetime

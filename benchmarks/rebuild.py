@@ -1,8 +1,8 @@
 """Rebuild and catch-up of the views `registry` and `runs`, against reading and decoding the same pages.
 
-`python -m benchmarks.rebuild [events]` (default 1,000,000) fills a log in bulk, then prints side by side, in one run:
-raw page read + decode; a rebuild in pages of 5,000; a catch-up in pages of 2,000 as the projector does it (with its
-reading); rows written; peak memory.
+`python -m benchmarks.rebuild [events]` (default 1,000,000) fills a log in bulk, then prints side by side, in
+one run: raw page read + decode; a rebuild in pages of 5,000; a catch-up in pages of 2,000 as the projector
+does it (with its reading); rows written; peak memory.
 """
 
 import resource
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from typing import Any
 from uuid import UUID, uuid5
 
 from pysqlite3 import dbapi2
@@ -78,7 +79,8 @@ def row(recorded: RecordedEvent, position: int, copy: int, stream: str) -> tuple
 
 def filled(path: Path, events: int) -> SqliteActivityLog:
     open_activity_log(path, SystemClock()).close()
-    connection = dbapi2.connect(str(path), isolation_level=None)
+    driver: Any = dbapi2
+    connection = driver.connect(str(path), isolation_level=None)
     connection.execute("PRAGMA synchronous=OFF")
     connection.execute("BEGIN IMMEDIATE")
     marks = ", ".join("?" * len(COLUMNS))
@@ -140,8 +142,8 @@ def main(events: int = 1_000_000) -> None:
     print(f"registry + runs from {events:,} events; temporal rows an event: {written / events:.2f}")
     print(f"{'':42}{'events/s':>12}{'of raw':>8}   target")
     print(f"{'raw page read + decode':42}{events / read:>12,.0f}{1:>8.2f}")
-    print(f"{'rebuild, pages of 5,000 (with reading)':42}{events / rebuilt:>12,.0f}{read / rebuilt:>8.2f}   >= 0.15")
-    print(f"{'catch-up, pages of 2,000 (with reading)':42}{events / caught:>12,.0f}{read / caught:>8.2f}   >= 50,000/s")
+    print(f"{'rebuild, pages of 5,000':42}{events / rebuilt:>12,.0f}{read / rebuilt:>8.2f}   >= 0.15")
+    print(f"{'catch-up, pages of 2,000':42}{events / caught:>12,.0f}{read / caught:>8.2f}   >= 50,000/s")
     print(f"peak memory {peak:.2f} GiB, target <= 2 GiB")
 
 

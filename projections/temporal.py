@@ -1,8 +1,9 @@
-"""Tables of a view: temporal (a row is valid from one position to another), appended, and how rows become tables.
+"""Tables of a view: temporal (a row is valid from one position to another), appended, and how rows become
+tables.
 
-A row is a frozen struct whose fields are the columns. A temporal table adds `valid_from` and `valid_to`; the row that
-is valid now has the largest integer as `valid_to`. Every state gets a row of its own, also one that lasted for a single
-event in the middle of a page: a view is exact at every position, whatever the pages were.
+A row is a frozen struct whose fields are the columns. A temporal table adds `valid_from` and `valid_to`; the
+row that is valid now has the largest integer as `valid_to`. Every state gets a row of its own, also one that
+lasted for a single event in the middle of a page: a view is exact at every position, whatever the pages were.
 """
 
 from collections.abc import Callable, Iterable

@@ -10,6 +10,7 @@ from application.ports import ActivityLog
 from application.queries import Queries
 from application.views import ProjectionStatus
 from infrastructure.failpoints import hit as failpoint
+from infrastructure.views.lookups import ViewLookups
 from infrastructure.views.queries import ViewQueries
 from infrastructure.views.sqlite import SqliteViews
 from projections import activity, datasets, lineage, registry, runs
@@ -35,6 +36,7 @@ class Views:
     def __init__(self, projector: Projector) -> None:
         self.projector = projector
         self.queries: Queries = ViewQueries(projector)
+        self.lookups = ViewLookups(projector)
 
     def start(self) -> None:
         """Follow the log in a thread."""
@@ -53,11 +55,13 @@ class Views:
         return self.projector.status()
 
     def rebuild(self, names: Sequence[str] = ()) -> tuple[RebuildReport, ...]:
-        """Fold views (default: all) afresh beside the serving ones and swap; raises ViewUnknown, ViewStopped."""
+        """Fold views (default: all) afresh beside the serving ones and swap; raises ViewUnknown,
+        ViewStopped.
+        """
         return rebuilding.rebuild(self.projector, names)
 
     def verify(self, names: Sequence[str] = ()) -> tuple[RebuildReport, ...]:
-        """Fold views (default: all) afresh and compare with the live ones; raises ViewUnknown, ViewStopped."""
+        """Fold views (default all) afresh and compare with the live ones; raises ViewUnknown, ViewStopped."""
         return rebuilding.verify(self.projector, names)
 
     def state_hashes(self) -> tuple[StateHash, ...]:

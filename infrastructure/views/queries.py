@@ -1,4 +1,6 @@
-"""All queries over the views: each opens the views it needs at one position and puts their answers together."""
+"""All queries over the views: each opens the views it needs at one position and puts their answers
+together.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime

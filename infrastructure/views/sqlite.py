@@ -1,9 +1,9 @@
 """Views in one SQLite file.
 
-WAL with `synchronous=NORMAL`: a commit does not wait for the disk. A power cut may take the last commits back, never
-half of one, and rows and position go back together; the projector then folds those events again from the log, which
-is the durable truth. Every write transaction is BEGIN IMMEDIATE, because a read that turns into a write fails at once
-when another writer was first.
+WAL with `synchronous=NORMAL`: a commit does not wait for the disk. A power cut may take the last commits
+back, never half of one, and rows and position go back together; the projector then folds those events again
+from the log, which is the durable truth. Every write transaction is BEGIN IMMEDIATE, because a read that
+turns into a write fails at once when another writer was first.
 """
 
 from collections.abc import Generator, Sequence
@@ -24,7 +24,9 @@ _PRAGMAS = (
     "cache_size=-65536",
     "wal_autocheckpoint=8192",
 )
-"""The log may grow to 32 MiB before it is taken into the file: a rebuild then syncs every few pages, not at each."""
+"""The log may grow to 32 MiB before it is taken into the file: a rebuild then syncs every few pages, not at
+each.
+"""
 
 
 def _engine(path: Path, *, read_only: bool) -> Engine:
@@ -102,7 +104,7 @@ class SqliteLookUps:
         self._statements: dict[str, str] = {}
 
     def find(self, stored: StoredRelation, key: Key) -> Values | None:
-        """The columns of the row of a key; of a temporal relation the open row, ending in its `valid_from`."""
+        """Columns of the row of a key; of a temporal relation the open row, ending in its `valid_from`."""
         name = stored.table.name
         statement = self._statements.get(name)
         if statement is None:

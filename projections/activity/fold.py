@@ -47,7 +47,9 @@ def fold(recorded: RecordedEvent, event: Event, rows: Rows) -> None:
 
 
 def _owner(recorded: RecordedEvent, event: Event) -> tuple[str, str]:
-    """What the event's resource belongs to: `spx-alpha@3` and the runs of `spx-alpha` to the instance `spx-alpha`."""
+    """What the event's resource belongs to: `spx-alpha@3` and the runs of `spx-alpha` to the instance `spx-
+    alpha`.
+    """
     instance = None if isinstance(event, GuardrailEvaluated) else getattr(event, "instance", None)
     if isinstance(instance, str) and not isinstance(event, DatasetCreated):
         return "model_instance", instance

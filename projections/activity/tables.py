@@ -8,7 +8,9 @@ from projections.temporal import Appended, Relation
 
 
 class ActivityRow(msgspec.Struct, frozen=True, gc=False):
-    """An event with its envelope. `owner_*` is what the resource belongs to: a version's or run's instance, …"""
+    """An event with its envelope. `owner_*` is what the resource belongs to: a version's or run's instance,
+    …
+    """
 
     position: int
     tenant: str

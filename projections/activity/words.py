@@ -30,14 +30,15 @@ def _of_run(event: Event) -> str | None:
             article = "An" if event.kind == "inference" else "A"
             using = f" with {event.instance}@{event.model.number}" if event.model else ""
             return (
-                f"{article} {event.kind} run of {event.instance} was submitted ({event.trigger}){using}, reading {inputs} "
-                f"as of {event.as_of.isoformat()}."
+                f"{article} {event.kind} run of {event.instance} was submitted ({event.trigger}){using}, "
+                f"reading {inputs} as of {event.as_of.isoformat()}."
             )
         case run.RunStarted():
             return f"{event.worker} started the {event.kind} run {event.run_id}."
         case run.RunMetricsLogged():
             names = sorted({point.name for point in event.points})
-            return f"The {event.kind} run {event.run_id} logged {_count(len(event.points), 'point')} of {', '.join(names)}."
+            points = _count(len(event.points), "point")
+            return f"The {event.kind} run {event.run_id} logged {points} of {', '.join(names)}."
         case run.RunCompleted():
             return f"The {event.kind} run {event.run_id} completed{_made(event)}."
         case run.RunFailed():
@@ -101,7 +102,7 @@ def _of_instance(event: Event) -> str | None:
         case instance.InstanceUpdated():
             return f"The instance {event.name} changed its {', '.join(event.changed)}."
         case instance.InstanceVersionNumbered():
-            return f"The instance {event.name} gave the number {event.number} to the result of run {event.run_id}."
+            return f"{event.name} gave the number {event.number} to the result of run {event.run_id}."
         case instance.InstanceActiveVersionChanged():
             active = f"{event.name}@{event.active}" if event.active else "none"
             former = f"{event.name}@{event.former}" if event.former else "none"
@@ -145,7 +146,8 @@ def _of_definition(event: Event) -> str | None:
             return f"{event.submitter} submitted {event.resource()[1]} ({event.manifest.category})."
         case definition.DefinitionEvaluated():
             held = sum(check.ok for check in event.checks)
-            return f"{_ref(event)} {event.verdict} its evaluation: {held} of {_count(len(event.checks), 'check')} held."
+            checks = _count(len(event.checks), "check")
+            return f"{_ref(event)} {event.verdict} its evaluation: {held} of {checks} held."
         case definition.DefinitionPublished():
             return f"{_ref(event)} was published."
         case definition.DefinitionDeprecated():

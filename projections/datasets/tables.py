@@ -22,7 +22,9 @@ class DatasetRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class DatasetVersionRow(msgspec.Struct, frozen=True, gc=False):
-    """A version; `content` is the event that told its content, `decided` the one that verified or rejected it."""
+    """A version; `content` is the event that told its content, `decided` the one that verified or rejected
+    it.
+    """
 
     tenant: str
     dataset: str

@@ -21,7 +21,7 @@ class ViewStopped(RuleBroken):
     """The view stopped at an event that it could not fold."""
 
     kind = Kind.UNAVAILABLE
-    remedy = "See its error under /api/v1/system/projections, then rebuild it with a version that can fold the event."
+    remedy = "See its error under /api/v1/system/projections; rebuild it with code that can fold the event."
 
 
 class ViewUnknown(RuleBroken):

@@ -44,7 +44,9 @@ def fact(recorded: RecordedEvent, document: bytes | None = None) -> Fact:
 
 
 def document(recorded: RecordedEvent, event: Event) -> bytes:
-    """The event's content as JSON: the stored bytes, or those of its present form if it was written in an older one."""
+    """The event's content as JSON: the stored bytes, or those of its present form if it was written in an
+    older one.
+    """
     return recorded.payload if recorded.schema_version == event.SCHEMA_VERSION else _encode(event)
 
 

@@ -1,4 +1,6 @@
-"""Generations: the table sets of a projection. One serves; another may be filled beside it and take its place."""
+"""Generations: the table sets of a projection. One serves; another may be filled beside it and take its
+place.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +39,9 @@ progress = Table(
     Column("status", Text, nullable=False),
     Column("error", Text),
 )
-"""Progress: one row a projection and generation. Every move of the position is fenced by position and owner."""
+"""Progress: one row a projection and generation. Every move of the position is fenced by position and
+owner.
+"""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -73,6 +77,7 @@ class Generation:
     def table(self, relation: Relation[Any]) -> Table:
         """The table of a relation in this generation."""
         return self.stored[relation.name].table
+
 
 _ADVANCE = (
     update(progress)

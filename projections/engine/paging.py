@@ -1,4 +1,6 @@
-"""Pages of a list. A cursor carries the position of its list and the place of the last item, and fits only its list."""
+"""Pages of a list. A cursor carries the position of its list and the place of the last item, and fits only
+its list.
+"""
 
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode

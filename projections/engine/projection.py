@@ -18,7 +18,9 @@ HELD_ROWS_MAX = 50_000
 
 
 class Rows:
-    """The rows of one projection as its fold sees and changes them; `position` is that of the event in hand."""
+    """The rows of one projection as its fold sees and changes them; `position` is that of the event in
+    hand.
+    """
 
     def __init__(self, relations: tuple[Relation[Any], ...], load: Load) -> None:
         self.position = 0

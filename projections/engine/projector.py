@@ -180,7 +180,9 @@ class Projector:
     def _serving(
         self, connection: generations.Connection, name: str, stored: Sequence[Progress]
     ) -> tuple[generations.Generation, int]:
-        """The serving generation, made anew where the tables are of another version; leftovers of rebuilds go."""
+        """The serving generation, made anew where the tables are of another version; leftovers of rebuilds
+        go.
+        """
         projection, serving = self.projections[name], None
         mine = [each for each in stored if each.projection == name]
         for each in mine:

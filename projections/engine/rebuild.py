@@ -1,4 +1,6 @@
-"""Rebuild blue/green: a new generation is filled beside the serving one and takes its place in one transaction."""
+"""Rebuild blue/green: a new generation is filled beside the serving one and takes its place in one
+transaction.
+"""
 
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -17,7 +19,9 @@ PAGE_SIZE = 5_000
 
 
 class RebuildReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rebuild or a verification of one view found. `former` is None where the live view had stopped short."""
+    """What a rebuild or a verification of one view found. `former` is None where the live view had stopped
+    short.
+    """
 
     projection: str
     position: int

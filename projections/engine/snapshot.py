@@ -51,7 +51,9 @@ class Snapshot:
         return statement.where(table.c.tenant == self.tenant, self.valid(relation), *where)
 
     def valid(self, relation: Relation[Any]) -> ColumnElement[bool]:
-        """Whether a row is valid at the moment; literal where it is now, so that the index of open rows serves."""
+        """Whether a row is valid at the moment; literal where it is now, so that the index of open rows
+        serves.
+        """
         table, position = self._found[relation.name]
         if not relation.temporal:
             return table.c.position <= self.at if "position" in table.c else literal_column("1") == 1

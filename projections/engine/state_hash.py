@@ -1,4 +1,6 @@
-"""The state hash of a view: equal states give equal hashes, whatever pages, order of writing or machine made them."""
+"""The state hash of a view: equal states give equal hashes, whatever pages, order of writing or machine
+made them.
+"""
 
 import hashlib
 

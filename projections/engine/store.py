@@ -14,7 +14,7 @@ class LookUps(Protocol):
     """Single rows for a fold, each as it was committed last; used by one thread at a time."""
 
     def find(self, stored: StoredRelation, key: Key) -> Values | None:
-        """The columns of the row of a key; of a temporal relation the open row, ending in its `valid_from`."""
+        """Columns of the row of a key; of a temporal relation the open row, ending in its `valid_from`."""
         ...
 
     def close(self) -> None:

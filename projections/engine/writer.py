@@ -41,7 +41,9 @@ class ViewWriter:
         return self.error is not None
 
     def apply(self, page: Sequence[RecordedEvent]) -> None:
-        """Fold the events beyond the position and commit. An error stops this view after the last good event."""
+        """Fold the events beyond the position and commit. An error stops this view after the last good
+        event.
+        """
         events = [recorded for recorded in page if recorded.position > self.position]
         if not events or self.is_stopped:
             return

@@ -4,11 +4,11 @@ import io
 from typing import Any
 
 import msgspec
-import networkx
+import networkx as nx
 
 from application.views import LineageView
 
-_nx: Any = networkx
+_nx: Any = nx
 """networkx is typed in part only; its use here is narrow."""
 
 

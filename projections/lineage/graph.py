@@ -1,7 +1,9 @@
-"""The lineage graph of one tenant in memory: compressed rows (CSR) for what was there, a small delta for what came since.
+"""The lineage graph of one tenant in memory: compressed rows (CSR) for what was there, a small delta for
+what came since.
 
-Breadth first runs in C (scipy). The past is asked by masking edges by their position: edges never end, so the graph
-as of a position is the edges up to it. Nodes are dense indexes here; their numbers ascend, so a new node is the last.
+Breadth first runs in C (scipy). The past is asked by masking edges by their position: edges never end, so the
+graph as of a position is the edges up to it. Nodes are dense indexes here; their numbers ascend, so a new
+node is the last.
 """
 
 from collections.abc import Callable
@@ -44,7 +46,9 @@ class Edges:
         return Edges(self.source[which], self.target[which], self.kind[which], self.position[which])
 
     def allowed(self, at: int, *, extends: bool) -> Flags:
-        """Which edges a question may follow: there by `at`, and no step between source versions unless asked for."""
+        """Which edges a question may follow: there by `at`, and no step between source versions unless
+        asked for.
+        """
         there = self.position <= at
         return there if extends else there & (self.kind != EXTENDS_SOURCE)
 
@@ -59,7 +63,7 @@ def no_edges() -> Edges:
     return Edges(*(np.empty(0, np.int64) for _ in range(4)))
 
 
-class _Rows:
+class Rows:
     """Edges of the base by their node on one side, so that a node's edges lie together."""
 
     def __init__(self, edges: Edges, near: Ints, far: Ints, nodes: int) -> None:
@@ -107,7 +111,7 @@ class Closure:
 
 @dataclass
 class Graph:
-    """The graph up to `loaded`. `numbers` are the nodes' numbers, `types` their types, both in dense order."""
+    """The graph up to `loaded`. `numbers` are the nodes' numbers, `types` the types, both densely ordered."""
 
     loaded: int = 0
     numbers: Ints = field(default_factory=lambda: np.empty(0, np.int64))
@@ -115,13 +119,15 @@ class Graph:
     base: Edges = field(default_factory=no_edges)
     delta: Edges = field(default_factory=no_edges)
 
-    def __post_init__(self) -> None:
-        self._index()
+    rows: tuple[Rows, Rows] | None = None
+    """The base by source and by target."""
 
-    def _index(self) -> None:
-        nodes = len(self.numbers)
-        self._down = _Rows(self.base, self.base.source, self.base.target, nodes)
-        self._up = _Rows(self.base, self.base.target, self.base.source, nodes)
+    def _rows(self, *, up: bool) -> Rows:
+        if self.rows is None:
+            nodes = len(self.numbers)
+            down = Rows(self.base, self.base.source, self.base.target, nodes)
+            self.rows = down, Rows(self.base, self.base.target, self.base.source, nodes)
+        return self.rows[up]
 
     def dense(self, numbers: Ints) -> Ints:
         """The dense indexes of nodes by their numbers."""
@@ -129,21 +135,17 @@ class Graph:
 
     def extended(self, loaded: int, numbers: Ints, types: Ints, edges: Edges) -> "Graph":
         """This graph with what came since, as another value; small news go into the delta."""
-        grown = Graph.__new__(Graph)
-        grown.loaded = loaded
-        grown.numbers = np.concatenate([self.numbers, numbers])
-        grown.types = np.concatenate([self.types, types])
-        news = Edges(grown.dense(edges.source), grown.dense(edges.target), edges.kind, edges.position)
-        grown.base, grown.delta = self.base, self.delta.plus(news)
-        grown._down, grown._up = self._down, self._up
-        if not len(grown.base) or len(grown.delta) > max(_DELTA_MIN, len(grown.base) // _DELTA_SHARE):
-            grown.base, grown.delta = grown.base.plus(grown.delta), no_edges()
-            grown._index()
-        return grown
+        known = np.concatenate([self.numbers, numbers])
+        source, target = (np.searchsorted(known, each) for each in (edges.source, edges.target))
+        delta = self.delta.plus(Edges(source, target, edges.kind, edges.position))
+        base, rows = self.base, self.rows
+        if not len(base) or len(delta) > max(_DELTA_MIN, len(base) // _DELTA_SHARE):
+            base, delta, rows = base.plus(delta), no_edges(), None
+        return Graph(loaded, known, np.concatenate([self.types, types]), base, delta, rows)
 
     def closure(self, roots: Ints, at: int, *, up: bool, extends: bool, depth: int | None) -> Closure:
         """Everything that `roots` came from (`up`) or that came of them, within `depth` hops, as of `at`."""
-        rows = self._up if up else self._down
+        rows = self._rows(up=up)
         allowed = self.delta.allowed(at, extends=extends)
         delta = self.delta.take(allowed)
         near, far = (delta.target, delta.source) if up else (delta.source, delta.target)
@@ -162,7 +164,7 @@ class Graph:
             begin = np.unique(far[opened])
         return reached
 
-    def _among(self, rows: _Rows, reached: Flags, delta: Edges, at: int, *, extends: bool) -> Edges:
+    def _among(self, rows: Rows, reached: Flags, delta: Edges, at: int, *, extends: bool) -> Edges:
         base = self.base.take(rows.of(np.flatnonzero(reached)))
         edges = base.take(base.allowed(at, extends=extends)).plus(delta)
         return edges.take(reached[edges.source] & reached[edges.target])
@@ -184,7 +186,9 @@ def _search(matrix: Any, begin: Ints) -> Ints:
 
 
 def _levelled(nodes: Ints, roots: Ints, edges: Edges, *, up: bool, depth: int | None) -> Closure:
-    """Depths by breadth first search over the closure alone, from a node before all roots; then the cut at `depth`."""
+    """Depths by breadth first search over the closure alone, from a node before all roots; then the cut at
+    `depth`.
+    """
     count = len(nodes)
     near, far = (edges.target, edges.source) if up else (edges.source, edges.target)
     heads = np.concatenate([np.searchsorted(nodes, near), np.full(len(roots), count)])

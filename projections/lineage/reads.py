@@ -15,6 +15,8 @@ from projections.lineage.tables import (
     EXTENDS_PREDICTION,
     KIND_NAMES,
     NODES,
+    OUTCOME,
+    OUTPUT,
     NodeRow,
 )
 
@@ -32,7 +34,9 @@ class Graphs:
         self._turn = threading.Lock()
 
     def of(self, snapshot: Snapshot) -> Graph:
-        """The tenant's graph with everything up to the snapshot's moment (and perhaps beyond: questions mask it)."""
+        """The tenant's graph with everything up to the snapshot's moment (and perhaps beyond: questions
+        mask it).
+        """
         graph = self._graphs.get(snapshot.tenant)
         if graph is not None and graph.loaded >= snapshot.at:
             return graph
@@ -150,7 +154,9 @@ def _rows(snapshot: Snapshot, numbers: Sequence[int]) -> dict[int, NodeRow]:
 
 
 class Reached:
-    """Everything downstream of something: counts by type of all, and the first nodes in order of appearance."""
+    """Everything downstream of something: counts by type of all, and the first nodes in order of
+    appearance.
+    """
 
     def __init__(self, snapshot: Snapshot, graph: Graph, nodes: Ints) -> None:
         self.counts = _counts(graph, nodes.tolist())
@@ -165,6 +171,31 @@ def downstream_of_node(snapshot: Snapshot, graphs: Graphs, node: NodeRef, *, ext
     if root is None:
         return None
     return _downstream(snapshot, graphs, [root.number], extends=extends, without_roots=True)
+
+
+def models_trained_on(snapshot: Snapshot, graphs: Graphs, node: NodeRef) -> tuple[str, ...]:
+    """Model versions whose own training read a dataset version or a later version of the same dataset.
+
+    The way is: any number of `extends`, then into a training run, then out to its model version.
+    """
+    root = _find(snapshot, node)
+    if root is None:
+        return ()
+    graph = graphs.of(snapshot)
+    start = graph.dense(np.array([root.number], np.int64))
+    edges = graph.closure(start, snapshot.at, up=False, extends=True, depth=None).edges
+    steps = sorted(zip(edges.source.tolist(), edges.target.tolist(), edges.kind.tolist(), strict=True))
+    grown, readers, models = {int(start[0])}, set[int](), set[int]()
+    # Sources ascend, and an edge goes from an older node to a younger one: one pass is enough.
+    for source, target, kind in steps:
+        if kind >= EXTENDS_PREDICTION and source in grown:
+            grown.add(target)
+        elif kind <= OUTCOME and source in grown:
+            readers.add(target)
+        elif kind == OUTPUT and source in readers:
+            models.add(target)
+    rows = _rows(snapshot, graph.numbers[np.array(sorted(models), np.int64)].tolist())
+    return tuple(row.id for _, row in sorted(rows.items()) if row.type == "model_version")
 
 
 def downstream_of_definition(

@@ -1,4 +1,6 @@
-"""The tables of the lineage graph. Nodes and edges never end, so both are appended with the position they began at."""
+"""The tables of the lineage graph. Nodes and edges never end, so both are appended with the position they
+began at.
+"""
 
 from typing import Any
 
@@ -7,8 +9,10 @@ import msgspec
 from projections.temporal import Appended, Relation
 
 INPUT, OUTCOME, MODEL, OUTPUT, EXTENDS_PREDICTION, EXTENDS_SOURCE = range(6)
-"""Kinds of edge, as they are stored: dataset version → run (two uses), model version → run, run → what it made,
-dataset version → the next version of the same dataset (prediction and source apart, as they are followed apart)."""
+"""Kinds of edge, as they are stored: dataset version → run (two uses), model version → run, run → what it
+made,
+dataset version → the next version of the same dataset (prediction and source apart, as they are followed
+apart)."""
 
 KIND_NAMES = ("input", "outcome", "model", "output", "extends", "extends")
 
@@ -16,8 +20,9 @@ KIND_NAMES = ("input", "outcome", "model", "output", "extends", "extends")
 class NodeRow(msgspec.Struct, frozen=True, gc=False):
     """A node. Its number is the position of the event that brought it: an event brings at most one.
 
-    `definition` (`name@1.2.0`) and `instance` stand at runs and model versions; at versions of prediction datasets
-    the instance. `parent` is the parent's number that an announced dataset version still has to be tied to.
+    `definition` (`name@1.2.0`) and `instance` stand at runs and model versions; at versions of prediction
+    datasets the instance. `parent` is the parent's number that an announced dataset version still has to be
+    tied to.
     """
 
     tenant: str

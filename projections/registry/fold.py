@@ -189,7 +189,7 @@ def _instance(rows: Rows, tenant: str, name: str) -> InstanceRow:
 
 
 def _derived(row: InstanceRow) -> InstanceRow:
-    """Life cycle rule 5: archived; else training; else ready if it has a version; else error; else pending."""
+    """Rule 5: archived; else training; else ready if it has a version; else error; else pending."""
     if row.archived is not None:
         state = "archived"
     elif row.open_trainings > 0:

@@ -60,7 +60,9 @@ class VersionRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProductionRow(msgspec.Struct, frozen=True, gc=False):
-    """Which version of an instance is in production, since which event; none: no row is valid, or number is NULL."""
+    """Which version of an instance is in production, since which event; none: no row is valid, or number is
+    NULL.
+    """
 
     tenant: str
     instance: str

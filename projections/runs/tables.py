@@ -9,7 +9,9 @@ from projections.temporal import Appended, Relation, Temporal
 
 
 class RunRow(msgspec.Struct, frozen=True, gc=False):
-    """A run's state and the positions of the events that made it. `metrics` is a JSON object once it completed."""
+    """A run's state and the positions of the events that made it. `metrics` is a JSON object once it
+    completed.
+    """
 
     tenant: str
     run_id: str

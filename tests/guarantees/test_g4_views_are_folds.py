@@ -69,6 +69,7 @@ def test_every_event_changes_a_row_beside_the_activity_or_is_listed(tmp_path):
         for name, writer in views.projector.writers.items():
             rows = writer._rows
             rows.position = recorded.position
+            assert recorded.event is not None
             writer.generation.projection.fold(recorded, recorded.event, rows)
             if rows.take():
                 changed[recorded.action].add(name)
@@ -90,6 +91,7 @@ def test_a_projector_killed_at_a_failpoint_goes_on_as_if_nothing_had_been(
 
 def test_a_projector_that_was_stopped_and_replaced_cannot_write_when_it_wakes(tmp_path, log, expected):
     zombie = process(tmp_path / "views.sqlite", "pause")
+    assert zombie.stdout is not None
     assert zombie.stdout.readline() == "ready\n"
     zombie.send_signal(signal.SIGSTOP)
     assert state(tmp_path / "views.sqlite", log) == expected

@@ -1,4 +1,6 @@
-"""A process that folds stored events in pages of a size and prints the state hash of every view: `events page`."""
+"""A process that folds stored events in pages of a size and prints the state hash of every view: `events
+page`.
+"""
 
 import sys
 import tempfile

@@ -1,4 +1,5 @@
-"""The read side told again as plainly as possible: dicts over a prefix of the log, nothing shared with the views.
+"""The read side told again as plainly as possible: dicts over a prefix of the log, nothing shared with the
+views.
 
 `Model.fold` walks the prefix once; every method answers one question about it in plain JSON-like values.
 """

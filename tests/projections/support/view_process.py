@@ -1,4 +1,5 @@
-"""A process that folds a generated log into a file of views, to be killed or paused: `path seed events page mode`.
+"""A process that folds a generated log into a file of views, to be killed or paused: `path seed events
+page mode`.
 
 `mode` is `run` (to the end; failpoints by the environment) or `pause` (says `ready` before its second page is
 written, waits for a line, goes on). It prints each view's error, or `ok`, when it is done.

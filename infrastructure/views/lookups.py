@@ -1,0 +1,33 @@
+"""What command handlers ask that no single stream answers: `application.context.Lookups` over the views."""
+
+from collections.abc import Sequence
+
+from domain.shared.references import NodeRef, VersionRef
+from domain.shared.times import LogMoment
+from projections.engine.projector import Projector
+from projections.engine.snapshot import Snapshots
+from projections.lineage import reads as lineage
+from projections.registry import reads as registry
+from projections.runs import reads as runs
+
+
+class ViewLookups:
+    """Answers from views that have seen everything up to the position asked for; raises ProjectionBehind."""
+
+    def __init__(self, projector: Projector) -> None:
+        self._open = Snapshots(projector).open
+        self._graphs = lineage.Graphs()
+
+    def pending_runs(self, tenant: str, instance: str, position: int) -> Sequence[str]:
+        """Ids of the instance's pending runs, oldest first."""
+        with self._open(tenant, ("runs",), LogMoment(position)) as snapshot:
+            return runs.pending(snapshot, instance)
+
+    def production_versions_reading(
+        self, tenant: str, dataset: str, number: int, position: int
+    ) -> Sequence[VersionRef]:
+        """Production model versions whose training read this dataset version or a later one built on it."""
+        node = NodeRef("dataset_version", f"{dataset}@{number}")
+        with self._open(tenant, ("lineage", "registry"), LogMoment(position)) as snapshot:
+            models = lineage.models_trained_on(snapshot, self._graphs, node)
+            return [VersionRef.parse(ref) for ref in registry.in_production(snapshot, models)]
