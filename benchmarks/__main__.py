@@ -19,8 +19,8 @@ MEASUREMENTS = {
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
 
-Figures of one run of `make bench` on {machine}. Ratios compare with the raw part measured in the same run, in turns:
-they travel better than the absolute figures beside them. A benchmark is not a test: nothing fails when a figure moves.
+Figures of one run of `make bench` on {machine}. Ratios compare with the raw part measured in turns in the
+same run: they travel better than the absolute figures. A benchmark is no test: nothing fails when one moves.
 """
 
 
