@@ -74,9 +74,12 @@ def _moments(column: pl.Series) -> pl.Series:
         raise _wrong_type(column, MOMENT, f"holds {column.dtype}")
     if column.dtype.time_zone is None:
         raise PitNaiveTimestamp(f"column {column.name!r} holds times without a zone", column=column.name)
-    micros = column.cast(MOMENT)
-    if column.dtype.time_unit == "ns" and not (micros.cast(column.dtype) == column).all():
-        raise _wrong_type(column, MOMENT, "holds nanoseconds; microseconds are kept")
+    kept = column.to_physical().cast(
+        pl.Datetime(column.dtype.time_unit, "UTC")
+    )  # zones only change the display
+    micros = kept.cast(MOMENT)
+    if kept.dtype != MOMENT and not (micros.cast(kept.dtype) == kept).all():
+        raise _wrong_type(column, MOMENT, "holds times that whole microseconds cannot hold")
     return micros
 
 

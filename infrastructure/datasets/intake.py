@@ -67,6 +67,7 @@ def _read_arrow_stream(content: bytes) -> pl.DataFrame:
 
 def _from_arrow(table: pa.Table) -> pl.DataFrame:
     _check_names(table.column_names)
+    table.validate(full=True)  # offsets that point outside their buffers would end the process
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
     return frame

@@ -66,15 +66,19 @@ def _check_keys(rows: pl.DataFrame) -> None:
 
 
 def _check_range(rows: pl.DataFrame) -> None:
-    """Beyond these years dates are wrong, and Python's own types cannot hold all that polars can."""
-    for name in ("date", "knowledge_date"):
-        days = rows[name].cast(pl.Date())
-        outside = (days < FIRST_DAY) | (days > LAST_DAY)
+    """Beyond these years dates are wrong, and neither Python nor polars' own conversions can hold all that
+    fits into a column: so days are counted as plain numbers.
+    """
+    for name, units_a_day in (("date", 1), ("knowledge_date", 86_400_000_000)):
+        days = rows[name].to_physical().cast(pl.Int64()) // units_a_day
+        outside = (days < _days(FIRST_DAY)) | (days > _days(LAST_DAY))
         if outside.any():
             row = outside.arg_true()[0]
-            raise DatasetDateOutOfRange(
-                f"{name} is {_day_text(days.to_physical()[row])} in row {row + 1}", column=name
-            )
+            raise DatasetDateOutOfRange(f"{name} is {_day_text(days[row])} in row {row + 1}", column=name)
+
+
+def _days(day: date) -> int:
+    return (day - date(1970, 1, 1)).days
 
 
 def _day_text(days: int) -> str:

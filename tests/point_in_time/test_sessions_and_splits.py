@@ -226,3 +226,24 @@ def test_fills_stay_within_an_entity_and_begin_with_its_first_row():
         ("A", 1.0),
         ("B", None),
     ]
+
+
+def test_a_join_takes_the_later_write_of_one_knowledge_date_whatever_the_order():
+    """Libraries' own as-of joins keep the first or the last row of a tie in file order."""
+    decision = pl.DataFrame(
+        {"entity": ["A"], "date": days("2024-01-03"), "decision_time": [utc(2024, 1, 3, 21)]},
+        schema_overrides={"decision_time": MOMENT},
+    )
+    tie = pl.DataFrame(
+        {
+            "entity": ["A", "A"],
+            "date": days("2024-01-02", "2024-01-02"),
+            "knowledge_date": [utc(2024, 1, 2, 21)] * 2,
+            "seq": [8, 7],
+            "op": ["U", "U"],
+            "x": [11.0, 10.0],
+        },
+        schema_overrides={"knowledge_date": MOMENT},
+    )
+    for rows in (tie, tie.reverse()):
+        assert as_of_join(decision, rows, XNYS)["x"].to_list() == [11.0]
