@@ -4,6 +4,7 @@ Everything it prints comes from the log and is asserted before it is printed.
 """
 
 import shutil
+import sys
 from pathlib import Path
 from typing import TextIO
 
@@ -39,7 +40,7 @@ def _empty(data: Path) -> None:
 
 
 def _play(data: Path, account: Account, *, full: bool) -> None:
-    account.line(f"OptAIC MLOps · embedded mode · fresh data folder {data} · no account, no network")
+    account.line(f"OptAIC MLOps · embedded mode · fresh data folder {_short(data)} · no account, no network")
     account.line(
         'Two clocks: [n] = a position in our activity log; "as of" = what the world knew at that moment.'
     )
@@ -65,14 +66,32 @@ def _play(data: Path, account: Account, *, full: bool) -> None:
 
 
 def _close(stage: Stage, data: Path) -> None:
-    head, seconds = stage.service.log.head(), stage.account.seconds()
+    head, seconds, program, folder = (
+        stage.service.log.head(),
+        stage.account.seconds(),
+        _program(),
+        _short(data),
+    )
     stage.account.line()
     stage.account.line(
-        f"Everything above came from {head} events in {data}, {seconds:.0f} s. "
+        f"Everything above came from {head} events in {folder}, {seconds:.0f} s. "
         "The prices are 20 survivors: this shows the plumbing, not an edge."
     )
-    stage.account.line(
-        "Next:  make up                                   the same data on http://127.0.0.1:8484"
+    following = (
+        ("make up", "the same data on http://127.0.0.1:8484"),
+        (f"{program} log tail --data {folder}", "every action, who and why"),
+        (f"{program} definition new my-signal --category signal", "your own model"),
     )
-    stage.account.line(f"       optaic-mlops log tail --data {data}       every action, who and why")
-    stage.account.line("       optaic-mlops definition new my-signal --category signal    your own model")
+    for number, (command, meaning) in enumerate(following):
+        stage.account.line(f"{'' if number else 'Next:':<7}{command:<66}{meaning}")
+
+
+def _program() -> str:
+    """How the reader starts the command line from here."""
+    return "optaic-mlops" if shutil.which("optaic-mlops") else str(_short(Path(sys.argv[0])))
+
+
+def _short(path: Path) -> Path:
+    """Relative to where the reader stands, if it lies below."""
+    here, absolute = Path.cwd(), path.absolute()
+    return absolute.relative_to(here) if absolute.is_relative_to(here) else path
