@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TextIO
 
 from domain.shared.errors import RuleBroken
-from infrastructure.bootstrap import open_service
+from infrastructure.activity_log.ownership import Ownership
+from infrastructure.bootstrap import log_path, open_service
 from infrastructure.demo import chapters, past, proof, refusals
 from infrastructure.demo.account import Account, ClaimFailed
 from infrastructure.demo.stage import Stage
@@ -34,6 +35,8 @@ def _empty(data: Path) -> None:
     """Start afresh, but only where an earlier demonstration was played or nothing is."""
     if data.exists() and any(data.iterdir()) and not (data / _MARK).exists():
         raise ClaimFailed(f"{data} holds other data; choose an empty folder")
+    if log_path(data).exists():
+        Ownership(log_path(data)).release()  # a service that lives on this folder keeps it
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True)
     (data / _MARK).touch()
