@@ -25,8 +25,11 @@ def run(data: Path, *, full: bool = False, out: TextIO | None = None) -> int:
     try:
         _empty(data)
         _play(data, account, full=full)
-    except (ClaimFailed, RuleBroken) as error:
-        account.line(f"\nNOT TRUE  {getattr(error, 'code', 'demo')}: {error}")
+    except ClaimFailed as failed:
+        account.line(f"\nNOT TRUE  {failed}")
+        return 1
+    except RuleBroken as broken:
+        account.line(f"\nREFUSED  {broken.code}: {broken.detail}\n         → {broken.remedy}")
         return 1
     return 0
 
