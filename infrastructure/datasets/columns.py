@@ -27,6 +27,7 @@ _WIDENS: dict[pl.DataType, tuple[type[pl.DataType], ...]] = {
 }
 """Column type → what is taken for it without loss; strings come from CSV and are parsed."""
 
+_MOST_MILLIS = (2**63 - 1) // 1_000
 _OFFSET = r"(?:[Zz]|[+-]\d{2}:?\d{2})$"
 _MOMENT_TEXT = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:[Zz]|[+-]\d{2}:?\d{2})$"
 
@@ -74,13 +75,21 @@ def _moments(column: pl.Series) -> pl.Series:
         raise _wrong_type(column, MOMENT, f"holds {column.dtype}")
     if column.dtype.time_zone is None:
         raise PitNaiveTimestamp(f"column {column.name!r} holds times without a zone", column=column.name)
-    kept = column.to_physical().cast(
-        pl.Datetime(column.dtype.time_unit, "UTC")
-    )  # zones only change the display
-    micros = kept.cast(MOMENT)
-    if kept.dtype != MOMENT and not (micros.cast(kept.dtype) == kept).all():
+    micros, is_exact = _micros(column.to_physical(), column.dtype.time_unit)  # UTC, whatever zone is shown
+    if not is_exact:
         raise _wrong_type(column, MOMENT, "holds times that whole microseconds cannot hold")
-    return micros
+    return micros.cast(MOMENT)
+
+
+def _micros(units: pl.Series, unit: str) -> tuple[pl.Series, bool]:
+    """Whole numbers of a unit as microseconds, and whether nothing was lost. Polars' own casts may
+    overflow.
+    """
+    if unit == "ns":
+        return units // 1_000, bool((units % 1_000 == 0).all())
+    if unit == "ms":
+        return units * 1_000, bool(units.is_between(-_MOST_MILLIS, _MOST_MILLIS).all())
+    return units, True
 
 
 def _parsed(column: pl.Series, kind: pl.DataType) -> pl.Series:
