@@ -2,10 +2,10 @@
 
 row_hash(v) = SHA-256(row_hash(parent) or 32 zero bytes, then SHA-256 of v's own rows).
 Own rows are taken in `seq` order, column by column: entity, date, knowledge_date, seq, op, then the declared
-columns. Each column is its name and type as text, one byte a row (1: there is a value), then the values:
-numbers, booleans, days and microseconds as little-endian of their width with 0 for null, text as 4-byte
-lengths followed by all UTF-8 bytes. Every text and column is preceded by its length in 8 bytes, so no two
-contents give the same bytes.
+columns. Each column is `name:type` as text (types as in a declaration), one byte a row (1: there is a value),
+then the values: numbers, booleans, days and microseconds as little-endian of their width with 0 for null,
+text as 4-byte lengths followed by all UTF-8 bytes. Every text and column is preceded by its length in 8
+bytes, so no two contents give the same bytes.
 """
 
 import hashlib
@@ -15,9 +15,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from infrastructure.datasets.frames import ROW_MODEL
+from infrastructure.datasets.frames import ROW_MODEL, TYPES
 
 NOTHING = "0" * 64
+_TYPE_NAMES = {kind: name for name, kind in TYPES.items()}
+"""The declaration's own names: what a library prints may change."""
 
 
 def extended(parent: str | None, own_rows: pl.DataFrame) -> str:
@@ -35,7 +37,7 @@ def _parts(rows: pl.DataFrame) -> Iterable[bytes | memoryview]:
     names = [*ROW_MODEL, *(name for name in rows.columns if name not in ROW_MODEL)]
     for name in names:
         column = rows[name]
-        yield f"{name}:{column.dtype}".encode()
+        yield f"{name}:{_TYPE_NAMES[column.dtype]}".encode()
         yield column.is_not_null().to_numpy().astype(np.uint8).tobytes()
         yield from _text_parts(column) if column.dtype == pl.String() else [_number_part(column)]
 

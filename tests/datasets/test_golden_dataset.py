@@ -62,9 +62,17 @@ def test_a_chain_of_hashes_can_be_worked_out_without_our_code(store):
     assert chained.hex() == VERSIONS[1].row_hash
 
 
+NAMES = {"entity": "string", "knowledge_date": "timestamp", "seq": "int64", "op": "string"} | {
+    name: name for name in ("float64", "float32", "int64", "int32", "string", "bool", "date", "timestamp")
+}
+
+
 def plain_pieces(column: pl.Series) -> list[bytes]:
     values = column.to_physical().to_list()
-    pieces = [f"{column.name}:{column.dtype}".encode(), bytes(int(value is not None) for value in values)]
+    pieces = [
+        f"{column.name}:{NAMES[column.name.removeprefix('c_')]}".encode(),
+        bytes(int(value is not None) for value in values),
+    ]
     if column.dtype == pl.String():
         texts = [(value or "").encode() for value in values]
         return [*pieces, b"".join(len(text).to_bytes(4, "little") for text in texts), b"".join(texts)]
