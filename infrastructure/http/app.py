@@ -6,23 +6,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 
 from infrastructure.bootstrap import Service
 from infrastructure.http import pages, problems
 from infrastructure.http.feed import Feed
 from infrastructure.http.guard import Guard
 from infrastructure.http.intake import Intake
-from infrastructure.http.openapi import document
+from infrastructure.http.openapi import PREFIX, add_routes, document, operation_id
 from infrastructure.http.parameters import known_parameters_only
 from infrastructure.http.progress import ProgressBoard
 from infrastructure.http.reading import PlainRead, json_response
-from infrastructure.http.routes import ROUTERS
 from infrastructure.http.routes.system import METRICS, metrics_text
 from infrastructure.http.run_tokens import RunTokens
 from infrastructure.settings import Settings
-
-PREFIX = "/api/v1"
 
 
 def create_app(service: Service, settings: Settings, *, fingerprint: str = "") -> FastAPI:
@@ -35,7 +32,7 @@ def create_app(service: Service, settings: Settings, *, fingerprint: str = "") -
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=operation_id,
     )
     app.state.service = service
     app.state.settings = settings
@@ -45,10 +42,7 @@ def create_app(service: Service, settings: Settings, *, fingerprint: str = "") -
     app.state.feed = Feed(service.log, service.queries, settings.wait_s_max)
     app.state.run_tokens = RunTokens.of_folder(settings.data)
     app.state.progress = ProgressBoard()
-    api = APIRouter(prefix=PREFIX, dependencies=[Depends(known_parameters_only)])
-    for router in ROUTERS:
-        api.include_router(router)
-    app.include_router(api)
+    add_routes(app, [Depends(known_parameters_only)])
     _add_pages(app)
     problems.install(app)
     app.add_middleware(Guard)

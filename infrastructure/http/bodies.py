@@ -53,7 +53,8 @@ async def uploaded_file(request: Request) -> AsyncIterator[Path]:
 
 
 JsonBody = Annotated[bytes, Depends(json_body)]
-UploadedFile = Annotated[Path, Depends(uploaded_file)]
+UploadedFile = Annotated[Path, Depends(uploaded_file, scope="function")]
+"""Gone before the answer is sent."""
 
 
 async def _limited(request: Request, limit: int) -> AsyncIterator[bytes]:

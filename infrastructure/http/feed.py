@@ -9,28 +9,27 @@ from typing import TypeVar
 
 from anyio import to_thread
 
-from application.ports import ActivityLog
 from application.queries import Queries
 from domain.shared.errors import ProjectionBehind
+from infrastructure.activity_log import SqliteActivityLog
 
 T = TypeVar("T")
 Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
 
-_LOOK_UP_S = 1.0
-"""How soon the thread sees that the feed was closed."""
 _logger = logging.getLogger(__name__)
 
 
 class Feed:
     """What is in the log *and* in all views, for coroutines that wait for more."""
 
-    def __init__(self, log: ActivityLog, queries: Queries, wait_s: float) -> None:
+    def __init__(self, log: SqliteActivityLog, queries: Queries, wait_s: float) -> None:
         self._log = log
         self._queries = queries
         self._wait_s = wait_s
         self._position = 0
         self._waiters: list[Waiter] = []
         self._lock = threading.Lock()
+        self._grown = threading.Event()
         self._thread: threading.Thread | None = None
         self.closed = False
 
@@ -69,6 +68,7 @@ class Feed:
         with self._lock:
             self.closed = True
             thread, self._thread = self._thread, None
+        self._grown.set()
         self._wake()
         if thread is not None:
             thread.join()
@@ -79,19 +79,22 @@ class Feed:
             self._thread.start()
 
     def _follow(self) -> None:
+        remove = self._log.add_listener(lambda _: self._grown.set())
+        self._grown.set()
         while not self.closed:
-            began = time.monotonic()
-            head = self._log.wait_beyond(self._position, _LOOK_UP_S)
-            if head > self._position:
+            self._grown.wait()
+            self._grown.clear()
+            head = self._log.head()
+            if head > self._position and not self.closed:
                 self._advance(head)
-            elif time.monotonic() - began < _LOOK_UP_S / 2:
-                return  # the log was closed
+        remove()
 
     def _advance(self, head: int) -> None:
         try:
             self._queries.wait(head, self._wait_s)
         except ProjectionBehind:
             _logger.warning("the views have not reached %d in %g s", head, self._wait_s)
+            self._grown.set()
             return
         self._position = head
         self._wake()

@@ -1,17 +1,26 @@
-"""The OpenAPI 3.1 document: FastAPI's paths, our types."""
+"""The OpenAPI 3.1 document: FastAPI's paths, our types.
 
+`python -m infrastructure.http.openapi` writes it to docs/openapi.json.
+"""
+
+import json
+from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from infrastructure.http import schemas
+from infrastructure.http.routes import ROUTERS
 
+PREFIX = "/api/v1"
 DESCRIPTION = (
     "Model operations as an event log: every answer can be asked `as_of` any moment of the log, rows of "
     "datasets as of any moment of the world. Writes take `Idempotency-Key` and `If-Match`; errors are "
     "problem+json."
 )
+COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 
 
 def document(app: FastAPI) -> dict[str, Any]:
@@ -20,3 +29,27 @@ def document(app: FastAPI) -> dict[str, Any]:
         title="OptAIC MLOps", version="1", openapi_version="3.1.0", description=DESCRIPTION, routes=app.routes
     )
     return schemas.resolve(made)
+
+
+def operation_id(route: APIRoute) -> str:
+    """An operation is named after its function."""
+    return route.name
+
+
+def described() -> dict[str, Any]:
+    """The document without a running service."""
+    app = FastAPI(generate_unique_id_function=operation_id)
+    add_routes(app, [])
+    return document(app)
+
+
+def add_routes(app: FastAPI, dependencies: list[Any]) -> None:
+    """All routes of the API, under its prefix."""
+    api = APIRouter(prefix=PREFIX, dependencies=dependencies)
+    for router in ROUTERS:
+        api.include_router(router)
+    app.include_router(api)
+
+
+if __name__ == "__main__":
+    COMMITTED.write_text(json.dumps(described(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

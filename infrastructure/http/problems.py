@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from domain.shared.errors import Kind, RuleBroken
 from infrastructure.http.errors import (
@@ -125,7 +126,20 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     else:
         broken = RequestParameterMalformed(str(error.detail))
     problem = problem_of(broken, correlation_of(request), error.status_code)
-    return problem_response(problem, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = ", ".join(_methods(request))
+    return problem_response(problem, headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """All methods of an address; the framework names only those of the first route."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in ("GET", "POST", "PATCH")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def correlation_of(request: Request) -> UUID:

@@ -25,3 +25,11 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
         one.inferred()
         one.get("/ready", after=one.head())
         yield one
+
+
+@pytest.fixture(scope="session")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    """A service with a dataset, a definition and an instance, for requests that must change nothing."""
+    with living(tmp_path_factory.mktemp("refusing") / "data") as one:
+        one.ready_instance()
+        yield one

@@ -1,24 +1,28 @@
 """A model's whole life over HTTP, on a real service whose executor has no slots: the test is the worker."""
 
 import io
+import socket
+import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
-from starlette.testclient import TestClient
+import uvicorn
+from fastapi import FastAPI
 
 from application.bus import Sender
 from domain.ml_module_def.commands import RecordEvaluation
 from domain.ml_module_def.events import Check
 from domain.shared.activity import Actor
 from infrastructure.bootstrap import Service, open_service
-from infrastructure.http.app import create_app
+from infrastructure.http.app import close_app, create_app
 from infrastructure.settings import Settings
 
-BASE = "http://127.0.0.1:8484"
 API = "/api/v1"
 ZIP = {"Content-Type": "application/zip"}
 CSV = {"Content-Type": "text/csv"}
@@ -81,7 +85,7 @@ def package(name: str = "toy-signal", version: str = "1.0.0", without: str = "",
 class Life:
     """Steps of a model's life, each over HTTP; `settings` and `service` are there to look behind."""
 
-    def __init__(self, client: TestClient, service: Service) -> None:
+    def __init__(self, client: httpx.Client, service: Service) -> None:
         self.client = client
         self.service = service
         self._runs = 0
@@ -223,16 +227,50 @@ def internal(service: Service) -> Sender:
     )
 
 
+class _Server(uvicorn.Server):
+    """Tells a thread that waits when it answers."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(uvicorn.Config(app, port=0, log_config=None, access_log=False))
+        self.answers = threading.Event()
+        self.port = 0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.port = self.servers[0].sockets[0].getsockname()[1]
+        self.answers.set()
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[httpx.Client]:
+    """A client of an app that really listens."""
+    server = _Server(app)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    assert server.answers.wait(20)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
+            yield client
+    finally:
+        close_app(app)
+        server.should_exit = True
+        thread.join()
+
+
 @contextmanager
 def living(data: Path, **settings: Any) -> Iterator[Life]:
     """A real service on a folder, and a client of its HTTP app."""
     chosen = Settings(data=data, run_slots=0, **settings)
     service = open_service(chosen)
     try:
-        with TestClient(create_app(service, chosen), base_url=BASE, raise_server_exceptions=False) as client:
+        with served(create_app(service, chosen)) as client:
             yield Life(client, service)
     finally:
-        service.close()
+        # its policies take up to a second to end: meanwhile the next test may begin
+        _CLOSING.submit(service.close)
+
+
+_CLOSING = ThreadPoolExecutor(4, thread_name_prefix="closing")
 
 
 def files_of(data: Path) -> set[str]:
@@ -240,5 +278,5 @@ def files_of(data: Path) -> set[str]:
     return {
         str(path.relative_to(data))
         for path in data.rglob("*")
-        if path.is_file() and not path.name.startswith(("log.sqlite", "views.sqlite", "policies.json"))
+        if path.is_file() and not path.name.startswith(("log.sqlite", "views.sqlite", "policies."))
     }

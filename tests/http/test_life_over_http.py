@@ -1,5 +1,7 @@
 """The whole life of a model through the routes, and what the past looked like."""
 
+from typing import Any
+
 import httpx
 
 from tests.http.life import API, CSV, PRICES, ZIP, Life, package
@@ -61,9 +63,10 @@ def test_artifacts_and_sources_come_back_as_they_were(lived: Life):
 
 
 def test_runs_are_found_by_their_metrics(lived: Life):
-    found = lived.get("/runs", **{"metric.rank_ic": "gt:0.01", "sort": "-metric.rank_ic", "kind": "training"})
+    wish: dict[str, Any] = {"metric.rank_ic": "gt:0.01", "sort": "-metric.rank_ic", "kind": "training"}
+    found = lived.get("/runs", **wish)
     assert len(found["items"]) == 2
-    assert lived.get("/runs", **{"metric.rank_ic": "gt:0.5"})["items"] == []
+    assert lived.get("/runs", **{**wish, "metric.rank_ic": "gt:0.5"})["items"] == []
     ids = ",".join(one["id"] for one in found["items"])
     assert lived.get("/runs/compare", ids=ids)["metrics"][0]["values"] == [0.02, 0.02]
 
@@ -71,7 +74,7 @@ def test_runs_are_found_by_their_metrics(lived: Life):
 def test_history_tells_everything_of_an_instance_in_words(lived: Life):
     page = lived.get("/history/spx-alpha")["events"]
     assert [one["position"] for one in page["items"]] == sorted(one["position"] for one in page["items"])
-    assert any("rehearsal" == one["reason"] for one in page["items"])
+    assert any(one["reason"] == "rehearsal" for one in page["items"])
     assert all(one["sentence"].endswith(".") for one in page["items"])
 
 
@@ -123,7 +126,7 @@ def test_rows_are_read_as_the_world_knew_them(life: Life):
     life.prices("entity,date,knowledge_date,close\nA,2024-03-07,2024-03-09T12:00:00Z,99.5\n")
     path = "/datasets/us-prices/rows"
 
-    def close_of_a(**query: str) -> list[float]:
+    def close_of_a(**query: Any) -> list[float]:
         return [
             one["close"]
             for one in life.get(path, entity="A", first="2024-03-07", last="2024-03-07", **query)["rows"]

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Path as PathParameter
 
 from application.errors import DatasetMediaTypeUnsupported
 from application.queries import DatasetFilter
@@ -22,6 +23,7 @@ ARROW_FILE = "application/vnd.apache.arrow.file"
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 CSV = "text/csv"
 ROWS = (PARQUET, ARROW_FILE, ARROW_STREAM, CSV)
+Number = Annotated[int, PathParameter(ge=1, le=999_999_999)]
 BackfillFlag = Annotated[bool, Query(description="These rows are history being loaded (rule R5).")]
 
 
@@ -90,7 +92,7 @@ def list_dataset_versions(name: str, read: Read, part: Part) -> Response:
 
 
 @router.get("/{name}/versions/{number}", **answers(DatasetVersionView, refusals=[404]))
-def show_dataset_version(name: str, number: int, read: Read) -> Response:
+def show_dataset_version(name: str, number: Number, read: Read) -> Response:
     """One version of a dataset."""
     view = read.queries.dataset_version(read.tenant, name, number, read.moment())
     return read.item(view, DatasetUnknown, f"dataset version {name}@{number}")
@@ -101,7 +103,7 @@ def show_dataset_version(name: str, number: int, read: Read) -> Response:
     openapi_extra=body(PurgeDatasetVersion, "dataset", "number"),
     **answers(Written, refusals=[404, 409, 410, 412, 415, 422]),
 )
-def purge_version(name: str, number: int, content: JsonBody, write: Write) -> Response:
+def purge_version(name: str, number: Number, content: JsonBody, write: Write) -> Response:
     """Delete the bytes that a version added; manifest, hash and history stay. Needs a reason."""
     command, reason = decoded(content, PurgeDatasetVersion, dataset=name, number=number)
     outcome = write.send(command, reason, target=f"dataset:{name}")
