@@ -23,7 +23,7 @@ from infrastructure.execution.socket_server import serve_socket
 from infrastructure.execution.work import RunWork, WorkSource
 from infrastructure.processes.child import Child, environment
 from infrastructure.processes.output_log import OutputLog
-from optaic.mlops.runner.connection import SOCKET_SETTING
+from optaic.mlops.runner.protocol import SOCKET_SETTING
 
 
 @dataclass(frozen=True, kw_only=True)

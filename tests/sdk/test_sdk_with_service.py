@@ -16,6 +16,7 @@ import pydantic
 import pytest
 
 from optaic.mlops import AsyncClient, Client, Refused, pipeline, registry, tracking
+from optaic.mlops.base import BaseModel
 from optaic.mlops.client import use_client
 from optaic.mlops.data import DatasetRef, load_dataset, write_dataset
 from optaic.mlops.service import PROGRAM_SETTING, ServiceNotFound, running_url, service_url
@@ -127,14 +128,14 @@ def test_a_run_that_fails_is_an_error_with_its_code(desk: Desk) -> None:
     assert failure.value.code == "run.nothing_to_train"
 
 
-def linear_model() -> "registry.BaseModel":
+def linear_model() -> BaseModel:
     space: dict[str, object] = {}
     exec(LINEAR.replace("#FIT", "pass"), space)
     model_class, params = space["Linear"], space["LinearParams"]
     assert isinstance(model_class, type)
     assert isinstance(params, type)
     assert issubclass(params, pydantic.BaseModel)
-    model: registry.BaseModel = model_class(params(), np.array([0.5, -0.5]))
+    model: BaseModel = model_class(params(), np.array([0.5, -0.5]))
     return model
 
 

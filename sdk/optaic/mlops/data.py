@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Self
-
-import polars as pl
+from typing import TYPE_CHECKING, Self
 
 from optaic.mlops.client import shared_client
-from optaic.mlops.runner.connection import SOCKET_SETTING, connect
+from optaic.mlops.runner.protocol import SOCKET_SETTING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from optaic.mlops.runner.connection import RunConnection
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,14 @@ def load_dataset(
     last: date | None = None,
     entities: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
-) -> pl.DataFrame:
+) -> "pl.DataFrame":
     """Rows known at `as_of` (the knowledge clock; default now): entity, date, knowledge_date, then columns.
 
     Inside a run only pinned versions can be read, as of no later moment than the run's own, which is the
     default. Raises Refused (`pit.naive_timestamp`, `dataset.unknown`, …) or, inside a run, RunRefused.
     """
+    import polars as pl
+
     ref = dataset if isinstance(dataset, DatasetRef) else DatasetRef.parse(dataset)
     wanted = version if version is not None else ref.version
     if SOCKET_SETTING in os.environ:
@@ -64,7 +69,7 @@ def load_dataset(
     return pl.read_ipc_stream(io.BytesIO(content))
 
 
-def write_dataset(dataset: str | DatasetRef, rows: pl.DataFrame, *, backfill: bool = False) -> DatasetRef:
+def write_dataset(dataset: str | DatasetRef, rows: "pl.DataFrame", *, backfill: bool = False) -> DatasetRef:
     """Add rows (entity, date, knowledge_date, columns) as a new version; returns it.
 
     Rows that are stored already make no version: then the present one comes back. Inside a run this only
@@ -86,8 +91,8 @@ def write_dataset(dataset: str | DatasetRef, rows: pl.DataFrame, *, backfill: bo
     return DatasetRef(ref.name, newest["number"])
 
 
-def _read_in_run(name: str, version: int | None, as_of: datetime | str | None) -> pl.DataFrame:
-    connection = connect()
+def _read_in_run(name: str, version: int | None, as_of: datetime | str | None) -> "pl.DataFrame":
+    connection = _connected()
     try:
         moment = datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of
         return connection.read_dataset(name, moment or connection.describe().as_of, version)
@@ -95,23 +100,32 @@ def _read_in_run(name: str, version: int | None, as_of: datetime | str | None) -
         connection.close()
 
 
-def _stage_in_run(rows: pl.DataFrame) -> None:
+def _stage_in_run(rows: "pl.DataFrame") -> None:
     path = Path("staged-rows.parquet").resolve()
     rows.write_parquet(path)
-    connection = connect()
+    connection = _connected()
     try:
         connection.stage_output(path)
     finally:
         connection.close()
 
 
+def _connected() -> "RunConnection":
+    """Imported only inside a run: what it needs is heavy."""
+    from optaic.mlops.runner.connection import connect
+
+    return connect()
+
+
 def _selected(
-    rows: pl.DataFrame,
+    rows: "pl.DataFrame",
     first: date | None,
     last: date | None,
     entities: Sequence[str] | None,
     columns: Sequence[str] | None,
-) -> pl.DataFrame:
+) -> "pl.DataFrame":
+    import polars as pl
+
     kept = rows if first is None else rows.filter(pl.col("date") >= first)
     kept = kept if last is None else kept.filter(pl.col("date") <= last)
     kept = kept if entities is None else kept.filter(pl.col("entity").is_in(list(entities)))

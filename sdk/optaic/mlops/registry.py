@@ -8,16 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-
-import numpy as np
-import polars as pl
+from typing import TYPE_CHECKING
 
 from optaic.mlops import tracking
 from optaic.mlops.api import Json
-from optaic.mlops.base import BaseModel
 from optaic.mlops.client import Refused, shared_client
 from optaic.mlops.packaging import canonical_zip, unpack_zip
-from optaic.mlops.pipelines.artifact import ModelIndex, read_index, read_model, write_model
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+    from optaic.mlops.base import BaseModel
+    from optaic.mlops.pipelines.artifact import ModelIndex
 
 _COMPONENTS = ("model", "training", "inference", "monitoring")
 _MOVES = ("staging", "production", "archived")
@@ -37,17 +40,17 @@ class VersionNotFound(Exception):
 class LoadedModel:
     """A model with what is known of it."""
 
-    model: BaseModel
-    index: ModelIndex
+    model: "BaseModel"
+    index: "ModelIndex"
     version: Json
 
-    def predict(self, features: pl.DataFrame) -> np.ndarray:
+    def predict(self, features: "pl.DataFrame") -> "np.ndarray":
         """Raw output for rows of features; columns are taken by name, in the order of the training."""
         return self.model.predict(features.select(self.index.features))
 
 
 def register_model(
-    model: BaseModel,
+    model: "BaseModel",
     *,
     features: Sequence[str],
     metrics: Mapping[str, float],
@@ -116,6 +119,8 @@ def load_model(ref: str, stage: str | None = None, as_of: str | int | None = Non
 
     References as in `get_version`. Raises ArtifactHashMismatch, VersionNotFound, Refused.
     """
+    from optaic.mlops.pipelines.artifact import read_index, read_model
+
     version = get_version(ref, stage, as_of)
     content = shared_client().download_artifact(version["ref"])
     if hashlib.sha256(content).hexdigest() != version["artifact_sha256"]:
@@ -151,7 +156,9 @@ def rollback(instance: str, *, reason: str, number: int | None = None) -> Json:
     return shared_client().rollback(instance, reason=reason, number=number)
 
 
-def _model_file(model: BaseModel, features: Sequence[str], definition: str) -> bytes:
+def _model_file(model: "BaseModel", features: Sequence[str], definition: str) -> bytes:
+    from optaic.mlops.pipelines.artifact import ModelIndex, write_model
+
     index = ModelIndex(
         definition=definition,
         entry_point=f"{type(model).__module__}:{type(model).__name__}",
@@ -175,7 +182,7 @@ def _parsed(ref: str) -> tuple[str, int | None, str | None]:
     return name, int(number) if at else None, None
 
 
-def _model_class(code: Path, entry_point: str) -> type[BaseModel]:
+def _model_class(code: Path, entry_point: str) -> "type[BaseModel]":
     """Import the model class of an unpacked definition, without the modules of another one."""
     for name in [name for name in sys.modules if name.partition(".")[0] in _COMPONENTS]:
         del sys.modules[name]

@@ -22,7 +22,7 @@ import httpx
 from optaic.mlops.client import Refused, shared_client
 from optaic.mlops.data import DatasetRef
 from optaic.mlops.packaging import canonical_zip
-from optaic.mlops.runner.connection import SOCKET_SETTING, connect
+from optaic.mlops.runner.protocol import SOCKET_SETTING
 
 _RENEW_S = 15.0
 
@@ -116,6 +116,8 @@ def log_metrics(metrics: Mapping[str, float], step: int = 0) -> None:
     """Record metrics at a step; raises NoActiveRun, Refused or RunRefused."""
     points = [(name, step, float(value)) for name, value in metrics.items()]
     if SOCKET_SETTING in os.environ:
+        from optaic.mlops.runner.connection import connect
+
         connection = connect()
         try:
             connection.log_metrics(points)

@@ -11,7 +11,8 @@ from optaic.mlops.runner.confinement import confine
 def main() -> int:
     """Run the pipeline; 0 when the results were handed over, 1 with the reason told or printed otherwise."""
     confine()
-    from optaic.mlops.runner.connection import SOCKET_SETTING, RunRefused, connect, keep_alive
+    from optaic.mlops.runner.connection import RunRefused, connect, keep_alive
+    from optaic.mlops.runner.protocol import SOCKET_SETTING
 
     path = os.environ[SOCKET_SETTING]
     connection = connect()

@@ -12,9 +12,14 @@ from typing import Any
 import polars as pl
 
 from optaic.mlops.runner.description import RunDescription
-from optaic.mlops.runner.protocol import METRIC_POINTS_MAX, FrameMalformed, receive_frame, send_frame
+from optaic.mlops.runner.protocol import (
+    METRIC_POINTS_MAX,
+    SOCKET_SETTING,
+    FrameMalformed,
+    receive_frame,
+    send_frame,
+)
 
-SOCKET_SETTING = "OPTAIC_MLOPS_RUN_SOCKET"
 HEARTBEAT_S = 10.0
 
 

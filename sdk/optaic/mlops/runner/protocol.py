@@ -30,6 +30,8 @@ import socket
 import struct
 from typing import Any
 
+SOCKET_SETTING = "OPTAIC_MLOPS_RUN_SOCKET"
+"""Where a run finds its executor; set only inside a run."""
 FRAME_BYTES_MAX = 16 * 1024 * 1024
 METRIC_POINTS_MAX = 1_000
 _LENGTH = struct.Struct(">I")
