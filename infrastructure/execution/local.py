@@ -42,6 +42,7 @@ class LocalExecutor:
         self._closing = False
         self._busy: dict[str, Supervision | None] = {}
         self._done: set[str] = set()
+        self._unwanted: set[str] = set()
         self._stop = threading.Event()
         self._dispatcher: threading.Thread | None = None
 
@@ -66,6 +67,8 @@ class LocalExecutor:
         """The run was ended from outside: kill its process group if it is ours."""
         with self._changed:
             supervision = self._busy.get(run_id)
+            if supervision is None and run_id in self._busy:
+                self._unwanted.add(run_id)
         if supervision is not None:
             supervision.stop("cancelled")
 
@@ -151,6 +154,7 @@ class LocalExecutor:
             with self._changed:
                 del self._busy[key]
                 self._done.add(key)
+                self._unwanted.discard(key)
                 self._woken = True
                 self._changed.notify_all()
 
@@ -175,9 +179,9 @@ class LocalExecutor:
         supervision = Supervision(work, folder, self._around)
         with self._changed:
             self._busy[work.run.run_id] = supervision
-            closing = self._closing
-        if closing:
-            supervision.stop("closed")
+            closing, unwanted = self._closing, work.run.run_id in self._unwanted
+        if closing or unwanted:
+            supervision.stop("cancelled" if unwanted else "closed")
         failure = supervision.run()
         if supervision.stopped == "cancelled":
             return

@@ -26,6 +26,8 @@ from infrastructure.execution.work import InputSource, RunWork, WorkSource
 from optaic.mlops.runner.protocol import METRIC_POINTS_MAX
 
 FACTS_BYTES_MAX = 16 * 1024
+READ_BYTES_MAX = 8 * 1024**3
+"""How much a run may read in all: each answer is a file in its folder."""
 Answer = dict[str, Any]
 
 
@@ -80,6 +82,8 @@ class RunSession:
         self._source = source
         self._lock = threading.Lock()
         self._files = 0
+        self._bytes_left = READ_BYTES_MAX
+        self._answered: dict[tuple[str, datetime, bool], Answer] = {}
         self.renewed = time.monotonic()
         """When the run last called, on the monotonic clock."""
         self.progress = (0.0, "starting")
@@ -156,13 +160,17 @@ class RunSession:
         source = self._pinned(wanted)
         roles = [one.role for one in self._work.inputs]
         check_read(source.role, wanted.as_of, pinned=roles, run_as_of=self._work.run.as_of)
+        key = (source.role, wanted.as_of, wanted.revisions)
+        if key in self._answered:
+            return self._answered[key]
         if wanted.revisions:
             frame = self._datasets.read_revisions(source.manifest_sha256, wanted.as_of)
         else:
             frame = self._datasets.read(source.manifest_sha256, wanted.as_of)
         if self.entities is None:
             self.entities = frame["entity"].n_unique()
-        return self._file(frame)
+        self._answered[key] = self._file(frame)
+        return self._answered[key]
 
     def _pinned(self, wanted: _Read) -> InputSource:
         for source in self._work.inputs:
@@ -184,6 +192,10 @@ class RunSession:
         self._files += 1
         path = self._folder.inputs / f"{self._files:04d}.arrow"
         frame.write_ipc(path)
+        self._bytes_left -= path.stat().st_size
+        if self._bytes_left < 0:
+            path.unlink()
+            raise RunCallMalformed(f"the run has read more than {READ_BYTES_MAX} bytes")
         return {"path": str(path)}
 
     def _log_metrics(self, arguments: object) -> Answer:

@@ -76,7 +76,8 @@ FORGED = 'print(\'{"verdict": "passed"}\')\nprint("2 passed in 0.01s")\n'
     ],
 )
 def test_what_is_wrong_is_found_by_its_own_check(tmp_path: Path, changes: Changes, check: str) -> None:
-    result = evaluated(tmp_path, changes)
+    light: Changes = {"tests/test_model.py": "def test_nothing():\n    pass\n"}
+    result = evaluated(tmp_path, light | changes)
     assert check in failed_checks(result)
     assert result.hyper_parameter_schema == {}
 

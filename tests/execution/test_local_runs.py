@@ -129,6 +129,56 @@ def test_another_version_than_the_pinned_one_is_refused(desk: Desk, executor: Lo
     assert desk.failed[run].code == "pit.input_not_declared"
 
 
+IN_RUN = """
+from datetime import date, datetime, UTC
+from optaic.mlops import tracking
+from optaic.mlops.data import load_dataset
+known = load_dataset("us-prices", as_of=datetime(2024, 1, 5, 12, tzinfo=UTC), entities=["A"])
+assert known["date"].max() == date(2024, 1, 4), known
+assert known.columns[-1] == "close"
+assert load_dataset("us-prices@1")["date"].max() == date(2024, 3, 20)
+tracking.log_params({"ignored": 1})
+for step in range(3):
+    tracking.log_metrics({"loss": 1.0 / (1 + step)}, step=step)
+"""
+
+
+def test_the_sdk_inside_a_run_speaks_with_its_executor(desk: Desk, executor: LocalExecutor) -> None:
+    run = desk.submit(1, desk.package("talking", with_fit(IN_RUN)))
+    finished(desk, executor, run)
+    assert not desk.failed
+    losses = [point for command in desk.points for point in command.points if point.name == "loss"]
+    assert [point.value for point in losses[:3]] == [1.0, 0.5, 1 / 3]
+
+
+def test_too_many_points_and_infinite_metrics_are_refused(desk: Desk, executor: LocalExecutor) -> None:
+    lines = """
+from optaic.mlops.runner.connection import RunRefused, connect
+connection = connect()
+bad = ([{"name": "x", "step": 0, "value": 1.0}] * 1001, [], [{"name": "x y", "step": 0, "value": 1.0}])
+for points in bad:
+    try:
+        connection._call("log_metrics", {"points": points})
+    except RunRefused as refusal:
+        assert refusal.code == "run.call_malformed"
+    else:
+        raise AssertionError(points[:1])
+try:
+    connection._call("open_the_door", {})
+except RunRefused as refusal:
+    assert refusal.code == "run.call_malformed"
+try:
+    connection.stage_output("/etc/passwd")
+except RunRefused as refusal:
+    assert refusal.code == "run.output_malformed"
+connection.log_metrics([("many", step, 1.0) for step in range(2500)])
+"""
+    run = desk.submit(1, desk.package("talking", with_fit(lines)))
+    finished(desk, executor, run)
+    assert not desk.failed
+    assert [len(one.points) for one in desk.points if one.points[0].name == "many"][:3] == [1000, 1000, 500]
+
+
 def test_the_environment_of_a_run_is_built_from_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANARY_SECRET", "do not leak")
     executor = desk.executor()
