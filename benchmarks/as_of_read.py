@@ -26,7 +26,7 @@ COLUMNS = ("close", "volume", "ret")
 DECLARATION = Declaration(columns=tuple(Column(name=name, type="float64") for name in COLUMNS))
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 ENTITIES = 1_000
-REPEATS = 9
+REPEATS = 15
 
 
 def base_rows(rows: int) -> pl.DataFrame:
@@ -61,15 +61,16 @@ def fill(store: FolderDatasetStore, base: pl.DataFrame, folder: Path) -> Content
     return parent
 
 
-def median_ms(action: Callable[[], pl.DataFrame]) -> tuple[float, int]:
-    action()
-    times: list[float] = []
-    rows = 0
+def side_by_side(*actions: Callable[[], pl.DataFrame]) -> tuple[list[float], int]:
+    """Median milliseconds of each action, taken in turns, and the rows of the first."""
+    rows = [action().height for action in actions]
+    times: list[list[float]] = [[] for _ in actions]
     for _ in range(REPEATS):
-        start = time.perf_counter()
-        rows = action().height
-        times.append((time.perf_counter() - start) * 1e3)
-    return sorted(times)[len(times) // 2], rows
+        for action, taken in zip(actions, times, strict=True):
+            start = time.perf_counter()
+            action()
+            taken.append((time.perf_counter() - start) * 1e3)
+    return [sorted(taken)[REPEATS // 2] for taken in times], rows[0]
 
 
 def plain_scan(paths: list[Path], condition: pl.Expr) -> pl.DataFrame:
@@ -90,9 +91,9 @@ def files_of(root: Path, manifest_sha256: str) -> list[FileEntry]:
     return list(decode(content).files)
 
 
-def report(name: str, ours: tuple[float, int], plain: tuple[float, int], limit: float | None) -> None:
+def report(name: str, rows: int, ours: float, plain: float, limit: float | None) -> None:
     verdict = "" if limit is None else f"  (limit {limit:.0f})"
-    print(f"{name:<58}{ours[1]:>9,}{ours[0]:>9.1f}{plain[0]:>9.1f}{ours[0] / plain[0]:>7.2f}{verdict}")
+    print(f"{name:<50}{rows:>9,}{ours:>9.1f}{plain:>9.1f}{ours / plain:>7.2f}{verdict}")
 
 
 def main(rows: int) -> None:
@@ -110,8 +111,8 @@ def measure(store: FolderDatasetStore, root: Path, facts: ContentFacts, base: pl
     as_of = datetime.combine(last, datetime.min.time(), UTC) + timedelta(days=35)
     some = [f"E{index:05d}" for index in range(0, ENTITIES, ENTITIES // 20)]
     between = pl.col("date").is_between(first, last)
-    print(f"{facts.total_rows:,} rows, median of {REPEATS}, ms")
-    print(f"{'read':<58}{'rows':>9}{'as of':>9}{'plain':>9}{'ratio':>7}")
+    print(f"{facts.total_rows:,} rows, median of {REPEATS} in turns, ms")
+    print(f"{'read':<50}{'rows':>9}{'as of':>9}{'plain':>9}{'ratio':>7}")
     for label, manifest in (
         ("", facts.manifest_sha256),
         (", compacted", store.compact(facts.manifest_sha256)[2]),
@@ -119,26 +120,18 @@ def measure(store: FolderDatasetStore, root: Path, facts: ContentFacts, base: pl
         entries = files_of(root, manifest)
         everything = paths_of(root, entries)
         touched = paths_of(root, [e for e in entries if e.first_date <= last and e.last_date >= first])
-        dates = median_ms(lambda m=manifest: store.read(m, as_of, first=first, last=last))
-        report(
-            f"100 dates x all entities{label}",
-            dates,
-            median_ms(lambda p=everything: plain_scan(p, between)),
-            3,
+        (ours, plain, best), rows = side_by_side(
+            lambda m=manifest: store.read(m, as_of, first=first, last=last),
+            lambda p=everything: plain_scan(p, between),
+            lambda p=touched: plain_scan(p, between),
         )
-        report(
-            "  plain scan handed only the files that matter",
-            dates,
-            median_ms(lambda p=touched: plain_scan(p, between)),
-            None,
+        report(f"100 dates x all entities{label}", rows, ours, plain, 3)
+        report("  against a scan handed only the files it needs", rows, ours, best, None)
+        (ours, plain), rows = side_by_side(
+            lambda m=manifest: store.read(m, None, entities=some),
+            lambda p=everything: plain_scan(p, pl.col("entity").is_in(some)),
         )
-        few = median_ms(lambda m=manifest: store.read(m, as_of, entities=some))
-        report(
-            f"20 entities x all dates{label}",
-            few,
-            median_ms(lambda p=everything: plain_scan(p, pl.col("entity").is_in(some))),
-            3,
-        )
+        report(f"20 entities x all dates{label}", rows, ours, plain, 3)
 
 
 if __name__ == "__main__":

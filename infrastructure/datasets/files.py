@@ -6,7 +6,7 @@ that was flipped on disk after an earlier read is therefore never served, whatev
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -27,11 +27,21 @@ from infrastructure.datasets.frames import STORED_ORDER
 from infrastructure.datasets.manifest import FileEntry, Manifest
 
 ROWS_PER_FILE = 65_536
-_THREADS = 4
-_WORTH_THREADS = 4
+_THREADS = 2
+_BATCH = 4
+_WORTH_THREADS = 8 << 20
+"""Bytes from which hashing and decoding in threads is faster than starting them."""
 
 MOST_FILES_A_WRITE = 256
 """An event names the files that its version adds, and an event has at most 64 KiB."""
+
+
+Narrowing = Callable[[pl.LazyFrame], pl.LazyFrame]
+"""What a read keeps of the rows: filters and columns."""
+
+
+def _all_rows(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows
 
 
 class DatasetFiles:
@@ -74,19 +84,21 @@ class DatasetFiles:
             revised=revised,
         )
 
-    def scan(self, entries: Sequence[FileEntry]) -> pl.LazyFrame:
-        """The rows of several files, at least one, hashed now and decoded when collected.
+    def rows(self, entries: Sequence[FileEntry], narrowed: Narrowing = _all_rows) -> pl.DataFrame:
+        """The rows of several files, at least one, in their order; `narrowed` is pushed into the decoding.
 
-        Raises DatasetFileMissing, DatasetPurged, DatasetHashMismatch.
+        A few files are hashed and decoded at a time: their bytes are still in the processor's cache then, and
+        memory holds no more of them. Raises DatasetFileMissing, DatasetPurged, DatasetHashMismatch.
         """
-        if len(entries) < _WORTH_THREADS:
-            return pl.scan_parquet([self._content(entry) for entry in entries], glob=False)
-        with ThreadPoolExecutor(_THREADS) as pool:
-            return pl.scan_parquet(list(pool.map(self._content, entries)), glob=False)
 
-    def read(self, entry: FileEntry) -> pl.DataFrame:
-        """A file's rows; raises like `scan`."""
-        return self.scan([entry]).collect()
+        def batch(part: Sequence[FileEntry]) -> pl.DataFrame:
+            return narrowed(pl.scan_parquet([self._content(entry) for entry in part], glob=False)).collect()
+
+        if sum(entry.size_bytes for entry in entries) < _WORTH_THREADS:
+            return batch(entries)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            starts = range(0, len(entries), _BATCH)
+            return pl.concat(pool.map(batch, [entries[start : start + _BATCH] for start in starts]))
 
     def _content(self, entry: FileEntry) -> bytes:
         with _named(f"file {entry.sha256}", DatasetFileMissing):

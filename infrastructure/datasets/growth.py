@@ -46,7 +46,7 @@ def _related_rows(rows: pl.DataFrame, parent: tuple[FileEntry, ...], files: Data
     found = [rows.clear().with_columns(pl.lit(0, pl.Int64()).alias("seq"), pl.lit("").alias("file"))]
     for entry in parent:
         if entry.first_date <= last and entry.last_date >= first:  # type: ignore[operator] - never empty here
-            stored = files.read(entry).join(wanted, on=KEY, how="semi")
+            stored = files.rows([entry]).join(wanted, on=KEY, how="semi")
             found.append(stored.with_columns(pl.lit(entry.sha256).alias("file")))
     return pl.concat(found, how="diagonal")
 

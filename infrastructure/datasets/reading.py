@@ -66,7 +66,7 @@ def stored_rows_known(files: DatasetFiles, manifest: Manifest, as_of: datetime) 
     entries = [entry for entry in manifest.files if wanted.may_hold(entry)]
     if not entries:
         return pl.DataFrame(schema=schema)
-    rows = _narrowed(files.scan(entries), wanted).select(list(schema)).collect()
+    rows = files.rows(entries, lambda rows: _narrowed(rows, wanted).select(list(schema)))
     return rows.sort("entity", "date", "knowledge_date", "seq", maintain_order=True)
 
 
@@ -76,10 +76,13 @@ def _plain_rows(
     """Rows of files whose keys occur once in the version."""
     if not entries:
         return None
-    rows = _narrowed(files.scan(entries), wanted)
-    if any(entry.tombstones for entry in entries):
-        rows = rows.filter(pl.col("op") != "D")
-    return rows.select(list(schema)).collect()
+    buried = any(entry.tombstones for entry in entries)
+
+    def narrowed(rows: pl.LazyFrame) -> pl.LazyFrame:
+        known = _narrowed(rows, wanted)
+        return (known.filter(pl.col("op") != "D") if buried else known).select(list(schema))
+
+    return files.rows(entries, narrowed)
 
 
 def _newest_rows(
@@ -88,7 +91,8 @@ def _newest_rows(
     """Rows of files with revised keys, one a key."""
     if not entries:
         return None
-    stored = _narrowed(files.scan(entries), wanted).select(list(ROW_MODEL | dict(schema))).collect()
+    names = list(ROW_MODEL | dict(schema))
+    stored = files.rows(entries, lambda rows: _narrowed(rows, wanted).select(names))
     return collapsed(stored).select(list(schema))
 
 

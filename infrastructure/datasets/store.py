@@ -116,7 +116,7 @@ class FolderDatasetStore:
         hashed.
         """
         manifest = self._files.manifest(manifest_sha256)
-        rows = self._files.scan(manifest.files).collect()
+        rows = self._files.rows(manifest.files)
         if rehashed(rows, manifest.segments) != manifest.row_hash:
             raise DatasetHashMismatch(f"the rows of manifest {manifest_sha256} do not give its row hash")
         entries = self._files.write(rows, rows.select(KEY).is_duplicated(), f"compacted {manifest_sha256}")

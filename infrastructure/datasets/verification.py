@@ -39,7 +39,7 @@ def problems_of(files: DatasetFiles, manifest_sha256: str) -> list[str]:
 
 def _checked(files: DatasetFiles, entry: FileEntry, problems: list[str]) -> pl.DataFrame | None:
     try:
-        rows = files.read(entry)
+        rows = files.rows([entry])
     except RuleBroken as problem:
         problems.append(f"{problem.code}: {problem.detail}")
         return None

@@ -28,7 +28,7 @@ SCHEMA = {
     "op": pl.String(),
     "value": pl.Float64(),
 }
-FAST = settings(max_examples=25, deadline=None)
+FAST = settings(max_examples=20, deadline=None)
 
 values = st.one_of(st.none(), st.sampled_from([0.0, 1.5, -2.0]))
 upserts = st.tuples(st.just("U"), values)
