@@ -1,8 +1,11 @@
 """The only wiring: settings in, a running service out."""
 
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+from sqlalchemy.exc import DatabaseError
 
 from application.bus import Bus
 from application.context import Services
@@ -11,6 +14,7 @@ from application.policies import POLICIES
 from application.policies.context import PolicyContext
 from application.policies.runner import PolicyRunner
 from application.queries import Queries
+from domain.shared.errors import Kind, RuleBroken
 from infrastructure.activity_log import SqliteActivityLog, open_activity_log
 from infrastructure.activity_log.system_clock import SystemClock
 from infrastructure.artifacts.store import FolderArtifactStore
@@ -23,9 +27,22 @@ from infrastructure.leases import Leases
 from infrastructure.packages import ZipPackages
 from infrastructure.policy_progress import PolicyProgressFile
 from infrastructure.settings import Settings
-from infrastructure.view_lookups import ViewLookups
 from infrastructure.views import Views, open_views
 from infrastructure.work_source import ServiceWork
+
+
+class DataFolderUnusable(RuleBroken, resource="data_folder"):
+    """The data folder cannot be made or used."""
+
+    kind = Kind.UNAVAILABLE
+    remedy = "Name a folder that this user may write to, with --data or OPTAIC_MLOPS_DATA."
+
+
+class ViewsUnreadable(RuleBroken):
+    """The file of the views is damaged, or no such file."""
+
+    kind = Kind.UNAVAILABLE
+    remedy = "Move the file, its -wal and its -shm away; the next start folds the views afresh from the log."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,26 +60,40 @@ class Service:
     executor: LocalExecutor
     policies: PolicyRunner
     leases: Leases
+    opened: ExitStack
 
     def close(self) -> None:
-        """End in order: leases, run processes, policies, views, log."""
-        self.leases.close()
-        self.executor.close()
-        self.policies.stop()
-        self.views.close()
-        self.log.close()
+        """End in order: leases, run processes, policies, views, log; twice is once."""
+        self.opened.close()
 
 
 def open_service(settings: Settings) -> Service:
-    """Own the data folder and start everything on it.
+    """Own the data folder and start everything on it; whatever fails, nothing stays open.
 
-    Raises LogOwnedElsewhere if another process owns it, and what opening the log may raise.
+    Raises DataFolderUnusable, LogOwnedElsewhere if another process owns it, ViewsUnreadable,
+    PolicyProgressUnreadable, and what opening the log may raise.
     """
-    data = settings.data
-    data.mkdir(parents=True, exist_ok=True)
+    opened = ExitStack()
+    try:
+        service = _wired(settings, opened)
+        service.views.start()
+        service.policies.start()
+        service.executor.start()
+        service.leases.start()
+    except BaseException:
+        opened.close()
+        raise
+    return service
+
+
+def _wired(settings: Settings, opened: ExitStack) -> Service:
+    """The parts, none of them started; `opened` ends them in the opposite order."""
+    data = _made(settings.data)
     clock, ids = SystemClock(), SystemIds()
     log = open_activity_log(log_path(data), clock)
-    views = open_views(views_path(data), log)
+    opened.callback(log.close)
+    views = _opened_views(data, log)
+    opened.callback(views.close)
     artifacts = FolderArtifactStore(artifacts_path(data))
     sessions = ExchangeSessions()
     datasets = FolderDatasetStore(datasets_path(data), zone_of=sessions.zone, locations=settings.locations)
@@ -72,30 +103,20 @@ def open_service(settings: Settings) -> Service:
         datasets=datasets,
         packages=ZipPackages(artifacts),
         sessions=sessions,
-        lookups=ViewLookups(views.queries, settings.wait_s_max),
+        lookups=views.lookups,
         clock=clock,
         ids=ids,
     )
     bus = Bus(services, HANDLERS)
-    around = Surroundings(
-        source=ServiceWork(services=services, bus=bus, queries=views.queries, tenant=settings.tenant),
-        artifacts=artifacts,
-        datasets=datasets,
-        sessions=sessions,
-        measurer=ParquetMeasurer(),
-        python=settings.python or Path(sys.executable),
-    )
-    executor = LocalExecutor(around, data / "runs", slots=settings.run_slots)
-    leases = Leases(bus, views.queries, clock, settings.tenant)
+    executor = _executor(settings, services, bus, views, sessions)
     policies = PolicyRunner(
         POLICIES,
         PolicyContext(services=services, bus=bus, executor=executor),
-        PolicyProgressFile(data / "policies.json"),
+        PolicyProgressFile(data / "policies.json", log, clock),
     )
-    views.start()
-    policies.start()
-    executor.start()
-    leases.start()
+    leases = Leases(bus, views.queries, log, clock, settings.tenant)
+    for close in (policies.stop, executor.close, leases.close):
+        opened.callback(close)
     return Service(
         settings=settings,
         bus=bus,
@@ -108,7 +129,38 @@ def open_service(settings: Settings) -> Service:
         executor=executor,
         policies=policies,
         leases=leases,
+        opened=opened,
     )
+
+
+def _made(data: Path) -> Path:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataFolderUnusable(f"{data}: {error.strerror}", folder=str(data)) from None
+    return data
+
+
+def _opened_views(data: Path, log: SqliteActivityLog) -> Views:
+    path = views_path(data)
+    try:
+        return open_views(path, log)
+    except DatabaseError as error:
+        raise ViewsUnreadable(f"{path}: {error.orig}", file=str(path)) from error
+
+
+def _executor(
+    settings: Settings, services: Services, bus: Bus, views: Views, sessions: ExchangeSessions
+) -> LocalExecutor:
+    around = Surroundings(
+        source=ServiceWork(services=services, bus=bus, queries=views.queries, tenant=settings.tenant),
+        artifacts=services.artifacts,
+        datasets=services.datasets,
+        sessions=sessions,
+        measurer=ParquetMeasurer(),
+        python=settings.python or Path(sys.executable),
+    )
+    return LocalExecutor(around, settings.data / "runs", slots=settings.run_slots)
 
 
 def log_path(data: Path) -> Path:

@@ -9,13 +9,13 @@ import threading
 from datetime import timedelta
 
 from application.bus import Bus, Sender
-from application.ports import Clock
+from application.ports import ActivityLog, Clock
 from application.queries import LIMIT_MAX, Paging, Queries, RunFilter
 from application.views import RunView
 from domain.run.commands import FailRun
 from domain.run.errors import RunAlreadyFinished
 from domain.shared.activity import Actor
-from domain.shared.errors import RuleBroken
+from domain.shared.errors import StreamVersionStale
 
 LEASE = timedelta(seconds=60)
 """How long a run may say nothing."""
@@ -28,8 +28,9 @@ _log = logging.getLogger(__name__)
 class Leases:
     """Watches runs with executor `external`; the local executor watches its own."""
 
-    def __init__(self, bus: Bus, queries: Queries, clock: Clock, tenant: str) -> None:
+    def __init__(self, bus: Bus, queries: Queries, log: ActivityLog, clock: Clock, tenant: str) -> None:
         self._bus = bus
+        self._log = log
         self._queries = queries
         self._clock = clock
         self._tenant = tenant
@@ -70,8 +71,8 @@ class Leases:
         while not self._stopped.wait(_SWEEP_S):
             try:
                 self.sweep()
-            except RuleBroken as broken:
-                _log.warning("leases: %s", broken.detail)
+            except Exception:
+                _log.exception("the leases were not looked at; they are in %g s", _SWEEP_S)
 
     def _runs(self, state: str) -> list[RunView]:
         found: list[RunView] = []
@@ -85,10 +86,17 @@ class Leases:
                 return found
 
     def _fail(self, run: RunView, code: str, message: str) -> None:
+        """End the run in its own workflow, if it still stands where it was seen."""
+        (submitted,) = self._log.read(run.submitted.position - 1, 1)
         sender = Sender(
-            tenant=self._tenant, actor=Actor(principal="service:leases", method="service"), reason=message
+            tenant=self._tenant,
+            actor=Actor(principal="service:leases", method="service"),
+            reason=message,
+            correlation_id=submitted.correlation_id,
+            causation_id=submitted.event_id,
+            expected_versions={run.node: run.stream_version},
         )
         try:
             self._bus.send(FailRun(run_id=run.id, code=code, message=message), sender)
-        except RunAlreadyFinished:
-            _log.info("the run %s ended by itself", run.id)
+        except (RunAlreadyFinished, StreamVersionStale):
+            _log.info("the run %s went on or ended by itself", run.id)

@@ -1,25 +1,82 @@
 """How far the policies of this data folder have come."""
 
-import json
 import os
 from pathlib import Path
 
+import msgspec
+
+from application.ports import ActivityLog, Clock
+from domain.shared.errors import Kind, RuleBroken
+from domain.shared.times import to_micros
+
+
+class PolicyProgressUnreadable(RuleBroken, resource="policy_progress"):
+    """The file that says how far the policies have come does not say it."""
+
+    kind = Kind.UNAVAILABLE
+    remedy = (
+        "Restore the file, or delete it: policies then start at the head of the log, past all old events."
+    )
+
+
+class _Saved(msgspec.Struct, frozen=True):
+    """`event_id` is that of the event at `position`, None for an empty log: it tells one log from another."""
+
+    position: int
+    event_id: str | None = None
+    saved_at_us: int = 0
+
+
+_decode = msgspec.json.Decoder(_Saved).decode
+
 
 class PolicyProgressFile:
-    """One small file, replaced as a whole. Losing its last state costs repeated commands, which have one effect."""
+    """One small file, replaced as a whole; losing its last state repeats commands, which have one effect."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, log: ActivityLog | None = None, clock: Clock | None = None) -> None:
+        """`log`: whose policies these are, with its clock; None for who only looks at the position."""
         self._path = path
+        self._log = log
+        self._clock = clock
 
     def load(self) -> int | None:
-        """The last position acted on; None where no policy has been."""
-        try:
-            return int(json.loads(self._path.read_text(encoding="utf-8"))["position"])
-        except FileNotFoundError:
-            return None
+        """The last position acted on; None where no policy has been, or where the log is not the one that
+        they followed: it was imported, or restored and went another way. Raises PolicyProgressUnreadable.
+        """
+        saved = self._read()
+        return saved.position if saved is not None and self._is_of_log(saved) else None
 
     def save(self, position: int) -> None:
         """Everything up to this position was acted on."""
+        now_us = to_micros(self._clock.now()) if self._clock else 0
+        content = msgspec.json.encode(_Saved(position, self._event_id(position), now_us))
         aside = self._path.with_suffix(".new")
-        aside.write_text(json.dumps({"position": position}), encoding="utf-8")
-        os.replace(aside, self._path)
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(self._path)
+
+    def _read(self) -> _Saved | None:
+        try:
+            saved = _decode(self._path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except msgspec.MsgspecError as error:
+            raise PolicyProgressUnreadable(f"{self._path}: {error}", file=str(self._path)) from None
+        if saved.position < 0:
+            raise PolicyProgressUnreadable(f"{self._path}: position {saved.position}", file=str(self._path))
+        return saved
+
+    def _is_of_log(self, saved: _Saved) -> bool:
+        if self._log is None:
+            return True
+        if saved.position == 0:
+            first = self._log.read(0, 1)
+            return not first or first[0].recorded_at_us >= saved.saved_at_us
+        return saved.event_id is not None and self._event_id(saved.position) == saved.event_id
+
+    def _event_id(self, position: int) -> str | None:
+        """The event there; None beyond the head and for position 0."""
+        found = self._log.read(position - 1, 1) if self._log and position else ()
+        return str(found[0].event_id) if found else None

@@ -17,6 +17,7 @@ from domain.run.events import RunSubmitted
 from domain.run.pins import PinnedInput
 from domain.shared.activity import Actor, StreamKey
 from domain.shared.command import Command
+from domain.shared.errors import RuleBroken
 from infrastructure.execution.work import InputSource, RunWork
 
 _PRINCIPAL = "service:executor"
@@ -57,12 +58,19 @@ class ServiceWork:
     def start(
         self, run_id: str, worker: str, python: str, distributions: Mapping[str, str]
     ) -> RunWork | None:
-        """Claim a run; None if it cannot be had any more."""
+        """Claim a run; None if it cannot be had any more, or if what it pinned is gone: then it failed."""
         command = StartRun(run_id=run_id, worker=worker, python=python, distributions=dict(distributions))
         try:
-            self._send(command, runs.stream(run_id))
+            self._send(command, runs.stream(run_id), run_id)
         except (RunAlreadyClaimed, RunAlreadyFinished, RunInstanceClosed):
             return None
+        try:
+            return self._work(run_id)
+        except RuleBroken as broken:
+            self.fail(FailRun(run_id=run_id, code=broken.code, message=broken.detail[:4000]))
+            return None
+
+    def _work(self, run_id: str) -> RunWork:
         log = self._services.log
         run = runs.existing(
             log.load(self._tenant, runs.stream(run_id), runs.INITIAL, runs.evolve).state, run_id
@@ -71,26 +79,26 @@ class ServiceWork:
 
     def log_metrics(self, command: LogMetrics) -> None:
         """Record metric points."""
-        self._send(command, runs.stream(command.run_id))
+        self._send(command, runs.stream(command.run_id), command.run_id)
 
     def complete(self, command: CompleteRun) -> None:
         """Hand over results."""
-        self._send(command, runs.stream(command.run_id))
+        self._send(command, runs.stream(command.run_id), command.run_id)
 
     def fail(self, command: FailRun) -> None:
         """Say that a run ended without a result."""
-        self._send(command, runs.stream(command.run_id))
+        self._send(command, runs.stream(command.run_id), command.run_id)
 
     def record_evaluation(self, command: RecordEvaluation) -> None:
         """Hand over a verdict."""
-        self._send(command, definitions.stream(command.name))
+        self._send(command, definitions.stream(command.name), f"{command.name}@{command.version}")
 
-    def _send(self, command: Command, stream: StreamKey) -> None:
-        """In the workflow of the stream's newest event that is not the executor's own."""
+    def _send(self, command: Command, stream: StreamKey, resource_id: str) -> None:
+        """In the workflow of the resource's newest event that is not the executor's own: its submission."""
         asked = [
             event
             for event in self._services.log.read_stream(self._tenant, stream)
-            if event.actor.principal != _PRINCIPAL
+            if event.resource_id == resource_id and event.actor.principal != _PRINCIPAL
         ]
         cause = asked[-1] if asked else None
         actor = Actor(

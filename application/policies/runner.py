@@ -9,10 +9,10 @@ from typing import Protocol
 
 from application.policies.context import Policy, PolicyContext
 from domain.shared.activity import Event, RecordedEvent
-from domain.shared.errors import RuleBroken
 
 _PAGE = 500
-_WAIT_S = 1.0
+_WAIT_S = 0.25
+"""How long one wait for the log lasts; a stop takes at most as long, beside the policy in hand."""
 _ATTEMPTS = 5
 _log = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ class Progress(Protocol):
 
 
 class PolicyRunner:
-    """One thread that reads the log from where it stopped. A policy that keeps failing is logged and passed
-    over.
+    """One thread that reads the log from where it stopped. A policy that keeps failing is logged as an error
+    and passed over; the others and the events after it are not held up.
     """
 
     def __init__(
@@ -40,49 +40,74 @@ class PolicyRunner:
         self._policies = policies
         self._context = context
         self._progress = progress
+        self._position = 0
+        self._saved = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="policies", daemon=True)
 
     def start(self) -> None:
-        """Begin to follow; a log that is new to the policies is followed from its present head."""
-        position = self._progress.load()
-        if position is None:
-            self._progress.save(self._context.services.log.head())
+        """Begin to follow. A log that is new to the policies, or shorter than they have come (it was restored
+        from an older backup), is followed from its present head: they never act on old events.
+        """
+        head, position = self._context.services.log.head(), self._progress.load()
+        if position is None or position > head:
+            position = head
+            self._progress.save(position)
+        self._position = self._saved = position
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the event in hand and end."""
+        """Finish the policy in hand and end; what is left is acted on after the next start."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
 
-    def _follow(self) -> None:
-        position = self._progress.load() or 0
-        while not self._stop.is_set():
-            page = self._context.services.log.read(position, _PAGE)
-            for recorded in page:
-                if self._stop.is_set():
-                    return
-                self.act(recorded)
-                position = recorded.position
-            if page:
-                self._progress.save(position)
-            else:
-                self._context.services.log.wait_beyond(position, _WAIT_S)
+    def act(self, recorded: RecordedEvent) -> bool:
+        """Let each policy of this event's class act; False if stopped before the last had its turn."""
+        policies = self._policies.get(type(recorded.event), ()) if recorded.event else ()
+        return all(self._let_act(policy, recorded) for policy in policies)
 
-    def act(self, recorded: RecordedEvent) -> None:
-        """Let each policy of this event's class act."""
-        for policy in self._policies.get(type(recorded.event), ()) if recorded.event else ():
-            for attempt in range(1, _ATTEMPTS + 1):
-                try:
-                    policy(recorded, self._context)
+    def _let_act(self, policy: Policy, recorded: RecordedEvent) -> bool:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                policy(recorded, self._context)
+            except Exception as error:
+                named = (policy.__name__, recorded.position, attempt)
+                if attempt == _ATTEMPTS:
+                    _log.exception("policy %s gave up position %d after %d attempts", *named)
                     break
-                except (RuleBroken, OSError) as error:
-                    _log.warning(
-                        "policy %s at position %d, attempt %d: %s",
-                        policy.__name__,
-                        recorded.position,
-                        attempt,
-                        error,
-                    )
-                    self._stop.wait(0.05 * 2**attempt)
+                _log.warning("policy %s at position %d, attempt %d: %s", *named, error)
+                if self._stop.wait(0.05 * 2**attempt):
+                    return False
+            else:
+                break
+        return True
+
+    def _follow(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._act_on_page()
+            except Exception:
+                _log.exception("the policies stand at position %d and try again", self._position)
+                self._stop.wait(_WAIT_S)
+        try:
+            self._save()
+        except Exception:
+            _log.exception("how far the policies have come, position %d, was not saved", self._position)
+
+    def _act_on_page(self) -> None:
+        """Act on what is new. Progress is saved when a page is full or the log rests, not at every event."""
+        log = self._context.services.log
+        page = log.read(self._position, _PAGE)
+        for recorded in page:
+            if self._stop.is_set() or not self.act(recorded):
+                return
+            self._position = recorded.position
+        is_resting = not page and log.wait_beyond(self._position, _WAIT_S) <= self._position
+        if is_resting or self._position >= self._saved + _PAGE:
+            self._save()
+
+    def _save(self) -> None:
+        if self._position > self._saved:
+            self._progress.save(self._position)
+            self._saved = self._position
