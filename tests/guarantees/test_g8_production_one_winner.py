@@ -95,11 +95,8 @@ def test_one_end_of_a_run_wins(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "back",
-    [
-        lambda n: PromoteVersion(instance="spx-alpha", number=n),
-        lambda _: RollbackVersion(instance="spx-alpha"),
-    ],
+    "last",
+    [PromoteVersion(instance="spx-alpha", number=4), RollbackVersion(instance="spx-alpha")],
     ids=["promotions", "promotions and rollbacks"],
 )
 def test_however_many_promote_at_once_one_version_is_in_production(desk: Desk, last: Command) -> None:
