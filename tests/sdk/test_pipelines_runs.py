@@ -123,6 +123,23 @@ def test_nothing_known_is_nothing_to_train() -> None:
         trained(horizon=DAYS)
 
 
+def test_no_decision_is_nothing_to_train_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trainer, "first_decision", 1000)
+    with pytest.raises(RunRefused, match="decides on no session"):
+        trained()
+
+
+def test_a_lag_beyond_the_history_leaves_nothing_to_train() -> None:
+    with pytest.raises(RunRefused, match=r"run\.nothing_to_train"):
+        trained(feature_lag=DAYS + 5)
+
+
+def test_values_too_old_are_missing_and_rows_of_nothing_are_left_out() -> None:
+    rows = [row for row in walk(DAYS) if not (row[0] == "B" and row[1] > 20)]
+    facts = trained({"prices": revisions(rows)}, max_age=3, horizon=1).facts
+    assert facts["rows_without_label"] == 5  # B on days 20 to 23, A on the last day
+
+
 def test_a_decision_time_moves_decisions_and_what_they_know() -> None:
     executor = MemoryExecutor({"prices": revisions(walk(5, known_hour=12.0))})
     description = described("training", at(4.9), config={"decision_time": "10:00 America/New_York"})

@@ -52,6 +52,10 @@ def train(description: RunDescription, components: Components, connection: Conne
     trainer = components.trainer()
     connection.progress(0.0, "reading inputs")
     grid = make_grid(description, inputs, connection, trainer)
+    if grid.decisions.is_empty():
+        raise RunRefused(
+            "run.nothing_to_train", "the definition decides on no session known by the run's as_of"
+        )
     vintage = config.history == "vintage"
     connection.progress(0.1, "computing features")
     features = feature_rows(components.features(), inputs, grid, grid.decisions, config, vintage=vintage)
