@@ -15,13 +15,11 @@ from domain.point_in_time import (
 from infrastructure.calendars import ExchangeSessions
 from infrastructure.datasets.intake import CSV
 from optaic.mlops.as_of_join import as_of_join
+from optaic.mlops.gaps import coverage, filled, latest
 from optaic.mlops.point_in_time import (
     closes,
-    coverage,
-    filled,
     lagged_session,
     last_trainable,
-    latest,
     sessions_table,
 )
 from tests.datasets.written_dataset import VALUE, WrittenDataset, day, moment

@@ -7,16 +7,15 @@ import pytest
 
 from infrastructure.calendars import ExchangeSessions
 from optaic.mlops.as_of_join import as_of_join
+from optaic.mlops.gaps import filled, latest
 from optaic.mlops.point_in_time import (
     closes,
     embargoed,
-    filled,
     label_end,
     label_known_at,
     lag_features,
     lagged_session,
     last_trainable,
-    latest,
     purged,
     sessions_of_rows,
     sessions_table,

@@ -3,7 +3,7 @@
 Sessions table: columns `session` Date and `close` Datetime(us, UTC), one row a session, ascending.
 `session(d, n)` is the n-th session after (before, for negative n) the last session at or before d; beyond the
 table it is null. Datasets without a calendar use `sessions_of_rows`: their own dates, each "closing" when it
-first became known. The names L1, L2, L4, L5, R7, R9 and R10 are those of the point-in-time rules in the
+first became known. The names L1, L2, L4, L5, R9 and R10 are those of the point-in-time rules in the
 documentation.
 """
 
@@ -256,65 +256,6 @@ def _null_when_old(
     return rows.with_columns(
         pl.when(fresh).then(pl.col(name)).otherwise(None).alias(name) for name in columns
     )
-
-
-# --- nulls and gaps ---
-
-
-def latest(rows: pl.DataFrame, *, fill_nulls: bool = False) -> pl.DataFrame:
-    """R7: each entity's newest row of an as-of frame. A null stays null unless `fill_nulls` takes the last
-    value.
-    """
-    ordered = rows.sort("entity", "date")
-    values = [name for name in rows.columns if name not in ("entity", "date", "knowledge_date")]
-    if fill_nulls:
-        ordered = ordered.with_columns(pl.col(values).forward_fill().over("entity"))
-    return ordered.group_by("entity", maintain_order=True).last()
-
-
-def filled(
-    rows: pl.DataFrame, dates: pl.Series, *, fill_nulls: bool = False, fill_missing: bool = False
-) -> pl.DataFrame:
-    """R7: an as-of frame on the given dates. Neither known nulls nor missing rows are filled unless stated.
-
-    `fill_missing` adds an entity's absent dates after its first row, with its last row's values (null stays
-    null).
-    """
-    values = [name for name in rows.columns if name not in ("entity", "date", "knowledge_date")]
-    ordered = rows.sort("date", "entity")
-    if fill_nulls:
-        ordered = ordered.with_columns(pl.col(values).forward_fill().over("entity"))
-    on_dates = ordered.filter(pl.col("date").is_in(dates.implode()))
-    if not fill_missing:
-        return on_dates
-    grid = (
-        dates.unique()
-        .to_frame("date")
-        .join(rows.select("entity").unique(), how="cross")
-        .sort("date", "entity")
-    )
-    found = grid.join_asof(ordered, on="date", by="entity", strategy="backward", check_sortedness=False)
-    return found.filter(pl.col("knowledge_date").is_not_null()).select(rows.columns)
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """How many of the expected (date, entity) rows are there (`present`, of them `null`) and how many are
-    not.
-    """
-
-    present: int
-    null: int
-    missing: int
-
-
-def coverage(rows: pl.DataFrame, column: str, dates: pl.Series, entities: pl.Series) -> Coverage:
-    """R7: a row with null is present and null; no row is missing. Counts over dates x entities."""
-    expected = pl.DataFrame({"date": dates.unique()}).join(
-        pl.DataFrame({"entity": entities.unique()}), how="cross"
-    )
-    there = expected.join(rows.select("date", "entity", column), on=["date", "entity"], how="inner")
-    return Coverage(there.height, there[column].null_count(), expected.height - there.height)
 
 
 # --- small parts ---
