@@ -59,8 +59,9 @@ def make_run_folder(root: Path, work: RunWork, artifacts: ArtifactStore) -> RunF
     """Unpack code and model below a new folder; raises the errors of the artifact store and of packages."""
     folder = RunFolder(root)
     folder.remove()
+    root.mkdir(parents=True, mode=0o700)
     for place in (folder.work, folder.package, folder.inputs, folder.staged):
-        place.mkdir(parents=True, mode=0o700)
+        place.mkdir(mode=0o700)
     unpack(artifacts.checked_path(work.run.package_sha256), folder.package)
     if work.run.model is not None and work.run.kind == "inference":
         folder.model.mkdir(mode=0o700)

@@ -13,15 +13,22 @@ from typing import Any
 from optaic.mlops.runner.protocol import FrameMalformed, receive_frame, send_frame
 
 CONNECTIONS_MAX = 32
+PATH_BYTES_MAX = 100
+"""The kernel takes 107 bytes for the path of a Unix socket."""
 _log = logging.getLogger(__name__)
 Respond = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 @contextmanager
-def serve_socket(respond: Respond) -> Iterator[Path]:
-    """Answer frames on a new socket, for as long as the context lasts. Only this user can reach it."""
-    with tempfile.TemporaryDirectory(prefix="optaic-run-") as folder:
-        path = Path(folder) / "run.sock"
+def serve_socket(respond: Respond, folder: Path) -> Iterator[Path]:
+    """Answer frames on a new socket, for as long as the context lasts. Only this user can reach it.
+
+    It lies in the run's folder (mode 0700), or in a temporary one where that path is too long for a socket.
+    """
+    with contextlib.ExitStack() as stack:
+        path = folder / "run.sock"
+        if len(str(path).encode()) > PATH_BYTES_MAX:
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="optaic-run-"))) / "run.sock"
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(str(path))
         listener.listen(CONNECTIONS_MAX)

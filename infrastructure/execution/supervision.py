@@ -67,7 +67,7 @@ class Supervision:
 
     def run(self) -> RuleBroken | None:
         """Run the process to its end; the failure, or None when its results count."""
-        with serve_socket(self.session.answer) as socket:
+        with serve_socket(self.session.answer, self.folder.root) as socket:
             exit_code = self._run_child(socket)
         ending = Ending(
             exit_code=exit_code,
