@@ -208,7 +208,10 @@ class ModelOperations(RuleBasedStateMachine):
 
     @rule(pick=picks, cancel=st.booleans())
     def end(self, pick: int, cancel: bool) -> None:
-        run_id, run = self.run(pick)
+        self.end_run(self.run(pick)[0], cancel)
+
+    def end_run(self, run_id: str, cancel: bool) -> None:
+        run = self.model.runs.get(run_id, NEVER)
         failure = FailRun(run_id=run_id, code="run.crashed", message="exit 1")
         if self.attempt(
             CancelRun(run_id=run_id) if cancel else failure, run["status"] in ("pending", "running")
@@ -235,7 +238,9 @@ class ModelOperations(RuleBasedStateMachine):
 
     @rule(name=names, pick=picks, default=st.booleans(), reason=REASONS)
     def rollback(self, name: str, pick: int, default: bool, reason: str) -> None:
-        number = None if default else self.number(name, pick, "archived")
+        self.rollback_to(name, None if default else self.number(name, pick, "archived"), reason)
+
+    def rollback_to(self, name: str, number: int | None, reason: str = "it is needed") -> None:
         known = self.model.instance(name)
         target: int | None = number or (known["former"] if known else None)
         version = self.model.versions.get((name, target)) if target else None
@@ -246,7 +251,9 @@ class ModelOperations(RuleBasedStateMachine):
 
     @rule(name=names, pick=picks, reason=REASONS)
     def retire(self, name: str, pick: int, reason: str) -> None:
-        number = self.number(name, pick, "production", "staging")
+        self.retire_number(name, self.number(name, pick, "production", "none", "staging"), reason)
+
+    def retire_number(self, name: str, number: int, reason: str = "it is needed") -> None:
         version = self.model.versions.get((name, number))
         if (
             self.attempt(ArchiveVersion(instance=name, number=number), version is not None, reason)
@@ -297,6 +304,24 @@ class ModelOperations(RuleBasedStateMachine):
             self.start_run(self.run_ids[before])
             self.complete_run(self.run_ids[before], good=True)
 
+    @rule(name=st.sampled_from(INSTANCES), cancel=st.booleans())
+    def end_early(self, name: str, cancel: bool) -> None:
+        """A run that ended without a result, and a worker that does not know."""
+        before = len(self.run_ids)
+        self.submit(name, "training")
+        if len(self.run_ids) > before:
+            self.end_run(self.run_ids[before], cancel)
+            self.start_run(self.run_ids[before])
+            self.complete_run(self.run_ids[before], good=True)
+
+    @rule(name=st.sampled_from(INSTANCES))
+    def bury_what_failed_its_gate(self, name: str) -> None:
+        """It must not come into production by way of the archive."""
+        self.train(name, 9)
+        number = self.model.instances[name]["last"] or 1
+        self.retire_number(name, number)
+        self.rollback_to(name, number)
+
     @rule()
     def create_the_dataset_again(self) -> None:
         self.attempt(CreateDataset(name="us-prices", declaration=declaration()), False)
@@ -304,10 +329,11 @@ class ModelOperations(RuleBasedStateMachine):
     def run(self, pick: int) -> tuple[str, dict[str, Any]]:
         """Mostly a run that has not ended; else any, or one that never was."""
         going = [run_id for run_id in self.run_ids if self.model.runs[run_id]["status"] not in ENDED]
-        if going and pick < 8:
+        if going and pick < 7:
             return going[pick % len(going)], self.model.runs[going[pick % len(going)]]
-        if self.run_ids and pick < 9:
-            return self.run_ids[0], self.model.runs[self.run_ids[0]]
+        ended = [run_id for run_id in self.run_ids if run_id not in going]
+        if ended and pick != 9:
+            return ended[-1], self.model.runs[ended[-1]]
         return OTHER_RUN, NEVER
 
     def number(self, name: str, pick: int, *stages: str) -> int:
