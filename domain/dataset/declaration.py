@@ -10,14 +10,14 @@ ColumnType = Literal["float64", "float32", "int64", "int32", "string", "bool", "
 RESERVED_COLUMNS = ("entity", "date", "knowledge_date", "seq", "op")
 
 
-class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """A value column. `timestamp` is UTC in microseconds."""
 
     name: Annotated[str, msgspec.Meta(pattern="^[A-Za-z_][A-Za-z0-9_]{0,62}(?!\\n)$")]
     type: ColumnType
 
 
-class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Columns beside the row model's own (entity, date, knowledge_date, seq, op), and how knowledge dates are
     to be read.
     """
@@ -39,7 +39,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     tags: Annotated[tuple[str, ...], msgspec.Meta(max_length=64)] = ()
 
 
-class DataFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DataFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One Parquet file of a version, content-addressed in the dataset store."""
 
     sha256: Sha256
@@ -47,7 +47,7 @@ class DataFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     size_bytes: int
 
 
-class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+class Coverage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the rows of a version (with those of its parents) are about."""
 
     first_date: str | None

@@ -31,7 +31,7 @@ class _OfVersion(Event, frozen=True, kw_only=True):
         return "dataset_version", f"{self.dataset}@{self.number}"
 
 
-class ContentFacts(msgspec.Struct, frozen=True, kw_only=True):
+class ContentFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the store found out about one version: its own rows, and with them the whole."""
 
     rows: int
@@ -68,7 +68,7 @@ class DatasetVersionWritten(_OfVersion, frozen=True, kw_only=True):
     """A prediction recorded more than 24 h after its last decision time."""
 
 
-class LocatedFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LocatedFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """A file that another service wrote, under a named root of the settings: never a URI."""
 
     location: Name
@@ -77,7 +77,7 @@ class LocatedFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     rows: int
 
 
-class Producer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Producer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Who made a version elsewhere."""
 
     service: str

@@ -8,7 +8,7 @@ import msgspec
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One guardrail of a definition: a kind, its settings, and what a breach does."""
 
     kind: str

@@ -7,7 +7,7 @@ import msgspec
 from domain.shared.activity import Event
 
 
-class Issue(msgspec.Struct, frozen=True, kw_only=True):
+class Issue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One contract that did not hold: its code, what was observed against which limit, and where."""
 
     code: str
@@ -20,7 +20,7 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...]
 
 
-class GateReport(msgspec.Struct, frozen=True, kw_only=True):
+class GateReport(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The verdict of a gate: each contract that was judged, and the issues."""
 
     gate: Literal[

@@ -9,7 +9,7 @@ from domain.shared.activity import Event
 from domain.shared.ids import Name, Sha256
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True):
+class Check(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One check of an evaluation: what was looked at, whether it held, its seconds and its output."""
 
     name: str

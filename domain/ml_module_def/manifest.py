@@ -7,7 +7,7 @@ from domain.guardrails.contracts import Contract
 from domain.shared.ids import Name, Sha256
 
 
-class InputRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class InputRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """A dataset that the code expects, under the name that the code uses for it."""
 
     role: Name
@@ -15,7 +15,7 @@ class InputRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     description: str = ""
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """The checked content of a `definition.toml` and the pin of the package it came in."""
 
     name: Name

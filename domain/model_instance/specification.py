@@ -11,7 +11,7 @@ from domain.shared.text import NonNegative, Positive, Tag, Text
 RunKind = Literal["training", "inference", "monitoring"]
 
 
-class DatasetBinding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DatasetBinding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """A dataset in the role that the definition's code knows it by, optionally pinned to one version."""
 
     dataset: Name
@@ -20,7 +20,7 @@ class DatasetBinding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     version: Positive | None = None
 
 
-class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """How runs read data and train. Sessions are those of `calendar`; without one, rows of the data's own
     frequency.
     """
@@ -45,7 +45,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     hyper_parameters: dict[str, Any] = {}
 
 
-class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """When runs of one kind are submitted: by cron in a zone, or after a new version of a dataset."""
 
     kind: RunKind
@@ -55,14 +55,14 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     enabled: bool = True
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """What one run may use: wall time in seconds, memory in MiB."""
 
     time_s: Annotated[int, msgspec.Meta(ge=1, le=604_800)] = 3600
     memory_mib: Annotated[int, msgspec.Meta(ge=64, le=1_048_576)] = 4096
 
 
-class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Manual, or automatic when a metric of the new version reaches a threshold and the gate passes."""
 
     mode: Literal["manual", "automatic"] = "manual"
@@ -70,7 +70,7 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     at_least: float | None = None
 
 
-class Specification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Specification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Everything of an instance that an update may change."""
 
     definition: DefinitionRef

@@ -12,7 +12,7 @@ from domain.shared.references import DefinitionRef
 Stage = Literal["none", "staging", "production", "archived"]
 
 
-class VersionInput(msgspec.Struct, frozen=True, kw_only=True):
+class VersionInput(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A dataset version that the model was trained on, in its role."""
 
     dataset: Name
@@ -20,7 +20,7 @@ class VersionInput(msgspec.Struct, frozen=True, kw_only=True):
     role: str
 
 
-class FeatureReading(msgspec.Struct, frozen=True, kw_only=True):
+class FeatureReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How the model's features are read: taken by every later inference, whatever the instance's config says
     then.
     """

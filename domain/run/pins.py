@@ -10,7 +10,7 @@ from domain.shared.ids import Name, Sha256
 MetricName = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}(?!\\n)$")]
 
 
-class PinnedInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PinnedInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One dataset version that the run may read, in its role."""
 
     dataset: Name
@@ -19,7 +19,7 @@ class PinnedInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     use: Literal["input", "outcome"] = "input"
 
 
-class PinnedConfig(msgspec.Struct, frozen=True, kw_only=True):
+class PinnedConfig(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How the run reads data: the instance's config at submission, or for inference the model version's."""
 
     target_col: str | None
@@ -35,14 +35,14 @@ class PinnedConfig(msgspec.Struct, frozen=True, kw_only=True):
     hyper_parameters: dict[str, Any]
 
 
-class PinnedLimits(msgspec.Struct, frozen=True, kw_only=True):
+class PinnedLimits(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the run may use: wall time in seconds, memory in MiB."""
 
     time_s: int
     memory_mib: int
 
 
-class PinnedModel(msgspec.Struct, frozen=True, kw_only=True):
+class PinnedModel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The model version that an inference or monitoring run uses."""
 
     number: int
@@ -50,14 +50,14 @@ class PinnedModel(msgspec.Struct, frozen=True, kw_only=True):
     trained_as_of: datetime
 
 
-class DateRange(msgspec.Struct, frozen=True, kw_only=True):
+class DateRange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The decision sessions of an inference run, both ends included."""
 
     first: date
     last: date
 
 
-class Artifact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Artifact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """A stored model file, by its hash; `format` names how it is read (`xgboost-json`, `lightgbm-text`,
     `skops`, …).
     """
@@ -67,7 +67,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     format: str
 
 
-class MetricPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MetricPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One value of a metric at a step."""
 
     name: MetricName
@@ -75,7 +75,7 @@ class MetricPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     value: float
 
 
-class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
+class StoredFile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One Parquet file of a dataset, content-addressed in the store."""
 
     sha256: Sha256

@@ -8,7 +8,7 @@ import msgspec
 from domain.shared.ids import stream_id
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something that happened to one resource: past tense, references and numbers, never blobs.
 
     A subclass names its actions literally: they are stored for ever. One class serves several actions where
@@ -47,7 +47,7 @@ class StreamKey(msgspec.Struct, frozen=True, order=True):
         )
 
 
-class Actor(msgspec.Struct, frozen=True, kw_only=True):
+class Actor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who acts: an opaque principal, how it was authenticated, and for whom it acts (recorded, never
     authorised by).
     """
@@ -69,7 +69,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
+class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event as it stands in the log. `event` is None where this code does not know the topic."""
 
     position: int

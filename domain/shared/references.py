@@ -17,7 +17,7 @@ RUN_NODE_TYPES = ("training_run", "inference_run", "monitoring_run")
 NODE_TYPES = ("dataset_version", *RUN_NODE_TYPES, "model_version")
 
 
-class VersionRef(msgspec.Struct, frozen=True, order=True):
+class VersionRef(msgspec.Struct, frozen=True, order=True, gc=False):
     """A numbered version of a named resource: `spx-alpha@3` (model) or `us-prices@12` (dataset)."""
 
     name: str
@@ -35,7 +35,7 @@ class VersionRef(msgspec.Struct, frozen=True, order=True):
         return f"{self.name}@{self.number}"
 
 
-class DefinitionRef(msgspec.Struct, frozen=True, order=True):
+class DefinitionRef(msgspec.Struct, frozen=True, order=True, gc=False):
     """One version of a definition: `xgb-signal@1.2.0`."""
 
     name: str
@@ -53,7 +53,7 @@ class DefinitionRef(msgspec.Struct, frozen=True, order=True):
         return f"{self.name}@{self.version}"
 
 
-class NodeRef(msgspec.Struct, frozen=True, order=True):
+class NodeRef(msgspec.Struct, frozen=True, order=True, gc=False):
     """A node of the lineage graph: a dataset version, a run or a model version."""
 
     type: str

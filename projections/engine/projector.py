@@ -9,6 +9,7 @@ from application.views import ProjectionStatus
 from domain.shared.activity import RecordedEvent
 from domain.shared.errors import ProjectionBehind
 from projections.engine import generations
+from projections.engine.collection import uncollected
 from projections.engine.errors import ViewUnknown
 from projections.engine.generations import Progress
 from projections.engine.projection import Projection
@@ -18,6 +19,8 @@ from projections.engine.writer import ViewWriter, no_failpoint
 PAGE_SIZE = 2_000
 _LISTEN_S = 0.25
 """How long one wait for the log lasts; a stop takes at most as long."""
+_GATHER_S = 0.01
+"""How long a view may lag behind a busy log while nobody waits for it."""
 
 
 class Projector:
@@ -48,6 +51,8 @@ class Projector:
         """What ended the thread, if something did."""
         self._moved = threading.Condition()
         self._stopping = threading.Event()
+        self._wanted = threading.Event()
+        self._folded_at = 0.0
         self._thread: threading.Thread | None = None
         self.writers = self._take_over()
 
@@ -97,6 +102,7 @@ class Projector:
             while not self._stopping.is_set():
                 seen = self.seen
                 if self.log.wait_beyond(min(seen, self.log.head()), _LISTEN_S) > seen:
+                    self._gather()
                     self._fold_page()
         except BaseException as failure:
             self.failure = failure
@@ -104,10 +110,17 @@ class Projector:
                 self._moved.notify_all()
             raise
 
+    def _gather(self) -> None:
+        """Let a busy log bring more: a page of many costs little more than of one. Not if someone waits."""
+        if time.monotonic() - self._folded_at < _GATHER_S:
+            self._wanted.wait(_GATHER_S)
+        self._wanted.clear()
+
     def _fold_page(self) -> None:
-        with self.turn:
+        with self.turn, uncollected():
             page = self.log.read(self.seen, self.page_size)
             self.apply(page)
+        self._folded_at = time.monotonic()
 
     def apply(self, page: Sequence[RecordedEvent]) -> None:
         """Fold one page into every running view and tell those who wait."""
@@ -126,6 +139,8 @@ class Projector:
             writer = self.writers[projection]
             return writer.position >= position or writer.is_stopped or self.failure is not None
 
+        if not is_decided():
+            self._wanted.set()
         with self._moved:
             self._moved.wait_for(is_decided, timeout_s)
         writer = self.writers[projection]

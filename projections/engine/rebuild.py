@@ -10,6 +10,7 @@ import msgspec
 
 from domain.shared.activity import RecordedEvent
 from projections.engine import generations
+from projections.engine.collection import uncollected
 from projections.engine.errors import ViewStopped, ViewUnknown
 from projections.engine.projector import Projector
 from projections.engine.state_hash import StateHash, state_hash
@@ -134,9 +135,10 @@ def _live_position(projector: Projector, asides: dict[str, ViewWriter]) -> int:
 def _follow(projector: Projector, asides: dict[str, ViewWriter], page_size: int, until: int) -> None:
     done = min((aside.position for aside in asides.values()), default=until)
     while done < until:
-        page: Sequence[RecordedEvent] = projector.log.read(done, min(page_size, until - done))
-        for aside in asides.values():
-            aside.apply(page)
+        with uncollected():
+            page: Sequence[RecordedEvent] = projector.log.read(done, min(page_size, until - done))
+            for aside in asides.values():
+                aside.apply(page)
         stopped = next((aside for aside in asides.values() if aside.is_stopped), None)
         if stopped is not None:
             name = stopped.generation.projection.name
