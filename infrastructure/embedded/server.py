@@ -65,8 +65,10 @@ def _serve(settings: Settings, ready: Ready) -> None:
 def listening(host: str, port: int) -> Iterator[socket.socket]:
     """A bound socket. Raises ServicePortTaken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as bound:
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # accepted sockets inherit it: head and body of an answer must not wait 40 ms for each other
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             bound.bind((host, port))
         except OSError as error:
