@@ -15,6 +15,8 @@ HEAVY = (
     "tests/execution",
     "tests/http",
     "tests/cli",
+    "tests/wiring",
+    "tests/demo",
     "tests/guarantees",
 )
 """Suites that start processes or servers: after the others, those that exist."""

@@ -1,4 +1,4 @@
-"""Write the reference pages that follow from the code: events, commands and errors.
+"""Write the reference pages that follow from the code: events, commands, errors and the SDK.
 
 `python -m docs.generate` (or `make docs`) writes them; a test compares them with what the code says.
 """
@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from docs.sdk_page import sdk_page
 from domain.catalogue import COMMANDS, EVENT_CLASSES
 from domain.shared.activity import Event
 from domain.shared.command import Command
@@ -63,6 +64,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events_page,
     "commands.md": commands_page,
     "errors.md": errors_page,
+    "sdk.md": lambda: HEADER + sdk_page(),
 }
 """File in docs/ → what it should hold."""
 

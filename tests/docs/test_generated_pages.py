@@ -1,5 +1,6 @@
 """The reference pages say what the code says."""
 
+import ast
 import difflib
 import inspect
 from collections import Counter
@@ -7,7 +8,7 @@ from itertools import islice
 
 import pytest
 
-from docs import generate
+from docs import generate, sdk_page
 from domain.catalogue import COMMANDS, EVENT_CLASSES
 from domain.shared.errors import RuleBroken
 
@@ -23,6 +24,12 @@ def test_a_generated_page_is_what_the_code_says(name):
 def test_every_event_and_command_says_why_it_exists(cls):
     own = cls.__dict__.get("__doc__") or ""
     assert own.strip().endswith("."), f"{cls.__name__} needs a docstring of at least one sentence"
+
+
+@pytest.mark.parametrize("module", sdk_page.MODULES)
+def test_every_public_name_of_the_sdk_is_documented(module):
+    silent = [node.name for node in sdk_page.public_definitions(module) if not ast.get_docstring(node)]
+    assert silent == []
 
 
 def test_every_error_has_a_code_of_its_own():
