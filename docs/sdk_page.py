@@ -9,8 +9,8 @@ SDK = Path(__file__).resolve().parents[1] / "sdk" / "optaic" / "mlops"
 MODULES = ("tracking", "registry", "data", "pipeline", "client", "base", "point_in_time")
 INTRO = """# The SDK
 
-`pip install optaic-mlops`. It talks to `OPTAIC_MLOPS_URL`; without it, to the embedded service of the data folder
-(`OPTAIC_MLOPS_DATA`), which it starts if none runs. The same code runs in a notebook and inside a run.
+`pip install optaic-mlops`. It talks to `OPTAIC_MLOPS_URL`; without it, to the embedded service of the data
+folder (`OPTAIC_MLOPS_DATA`), which it starts if none runs. The same code runs in a notebook and in a run.
 """
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
