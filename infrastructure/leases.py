@@ -54,6 +54,11 @@ class Leases:
         with self._lock:
             self._until[run_id] = (self._clock.now() + LEASE).timestamp()
 
+    def watched(self) -> tuple[str, ...]:
+        """Ids of the runs that have a lease."""
+        with self._lock:
+            return tuple(self._until)
+
     def sweep(self) -> None:
         """Fail the runs whose time is over."""
         now = self._clock.now()

@@ -1,7 +1,7 @@
 """Use cases of model versions: every move between stages, its gate and its one append."""
 
 from application.bus import blocked
-from application.context import Context, write
+from application.context import Context, check, write
 from application.handlers.facts import load_instance, load_version, refuse_external
 from application.handlers.gates import version_gate
 from application.ports import Loaded, Outcome, StreamWrite
@@ -17,6 +17,7 @@ from domain.model_version.commands import (
     RollbackVersion,
     StageVersion,
 )
+from domain.model_version.errors import VersionInProduction
 from domain.shared.activity import Event
 
 
@@ -78,7 +79,23 @@ def purge_version_artifact(command: PurgeVersionArtifact, context: Context) -> O
     """Delete the artifact's bytes; a policy does it once the event is recorded."""
     loaded = load_version(context, command.instance, command.number)
     events = decider.purge(loaded.state, command.instance, command.number, force=command.force)
-    return context.append(write(decider.stream(command.instance, command.number), loaded, events))
+    instance = load_instance(context, command.instance)
+    active = instance.state.active
+    if events and active is not None and not command.force:
+        _refuse_if_shared(loaded.state, load_version(context, command.instance, active).state)
+    return context.append(
+        write(decider.stream(command.instance, command.number), loaded, events),
+        checks=[check(instances.stream(command.instance), instance)],
+    )
+
+
+def _refuse_if_shared(purged: decider.State, serving: decider.State) -> None:
+    """Two trainings on the same data may give the same bytes: stored once, they serve both versions."""
+    one, other = purged.registered, serving.registered
+    if one and other and one.artifact_sha256 == other.artifact_sha256:
+        raise VersionInProduction(
+            f"{other.instance}@{other.number} is in production with the same artifact as {one.number}"
+        )
 
 
 def _takeover(

@@ -18,7 +18,7 @@ def cancel_pending_runs(recorded: RecordedEvent, context: PolicyContext) -> None
         return
     lookups = context.services.lookups
     for run_id in lookups.pending_runs(recorded.tenant, recorded.event.name, recorded.position):
-        context.send(f"archiving:{run_id}", CancelRun(run_id=run_id), recorded, _REASON)
+        context.send("archiving", CancelRun(run_id=run_id), recorded, _REASON, of=run_id)
 
 
 def cancel_late_submission(recorded: RecordedEvent, context: PolicyContext) -> None:

@@ -20,15 +20,18 @@ class PolicyContext:
     bus: Bus
     executor: Executor
 
-    def send(self, policy: str, command: Command, cause: RecordedEvent, reason: str) -> None:
+    def send(
+        self, policy: str, command: Command, cause: RecordedEvent, reason: str, *, of: str | None = None
+    ) -> None:
         """Send a command because of an event: once, in the event's workflow, whatever is repeated.
 
+        `of` tells several commands of one type apart that follow from one event.
         A refusal is an answer, not a failure: the world has moved on. What may pass later is raised.
         """
         sender = Sender(
             tenant=cause.tenant,
             actor=Actor(principal=f"policy:{policy}", method="service", on_behalf_of=cause.actor.principal),
-            command_id=policy_command_id(f"{policy}:{command.TYPE}", cause.event_id),
+            command_id=policy_command_id(":".join(filter(None, (policy, of, command.TYPE))), cause.event_id),
             correlation_id=cause.correlation_id,
             causation_id=cause.event_id,
             reason=reason,

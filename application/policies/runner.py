@@ -14,6 +14,8 @@ _PAGE = 500
 _WAIT_S = 0.25
 """How long one wait for the log lasts; a stop takes at most as long, beside the policy in hand."""
 _ATTEMPTS = 5
+_FIRST_PAUSE_S = 0.1
+"""Between the first two attempts; each pause is twice the one before."""
 _log = logging.getLogger(__name__)
 
 
@@ -77,7 +79,7 @@ class PolicyRunner:
                     _log.exception("policy %s gave up position %d after %d attempts", *named)
                     break
                 _log.warning("policy %s at position %d, attempt %d: %s", *named, error)
-                if self._stop.wait(0.05 * 2**attempt):
+                if self._stop.wait(_FIRST_PAUSE_S * 2 ** (attempt - 1)):
                     return False
             else:
                 break
