@@ -87,7 +87,7 @@ def interface(evaluation: Evaluation) -> str:
     except msgspec.DecodeError as error:
         raise CheckFailed(f"the description of the entry points cannot be read: {error}") from None
     if probed.problems:
-        raise CheckFailed("; ".join(probed.problems))
+        raise CheckFailed("; ".join(probed.problems).replace(f"{evaluation.work}/", ""))
     evaluation.schema = probed.schema
     evaluation.columns = probed.columns
     return f"{len(evaluation.manifest.entry_points)} entry points"
@@ -158,11 +158,12 @@ def _confined(
         task=msgspec.json.encode(task),
         stop=evaluation.stop,
     )
-    evaluation.report.append(f"== {name}: exit code {ended.exit_code}\n{ended.output}")
+    output = ended.output.replace(f"{evaluation.work}/", "")  # where the service keeps its data is not told
+    evaluation.report.append(f"== {name}: exit code {ended.exit_code}\n{output}")
     if ended.exit_code is None:
         raise CheckFailed(f"not done after {evaluation.timeout_s:g} s")
     if ended.exit_code != 0:
-        raise CheckFailed(_last_words(ended.output) or f"ended with exit code {ended.exit_code}")
+        raise CheckFailed(_last_words(output) or f"ended with exit code {ended.exit_code}")
 
 
 def _last_words(output: str) -> str:

@@ -52,10 +52,12 @@ class Ledger:
             events = self.of_command.get(command.command_id, [])
             positions = [event.position for event in events]
             assert positions == list(range(positions[0], positions[0] + len(events))) if events else True
-            if command.fate == "accepted":
+            if command.fate == "unknown":
+                command.was_there = bool(positions)
+            elif command.fate == "accepted":
                 assert positions, f"{command} was acknowledged and is lost"
                 assert positions[-1] == command.position
-            elif command.fate in ("unchanged", "refused"):
+            elif command.fate != "stored":
                 blocked = command.answer.get("code") == "guardrail.blocked"
                 assert bool(positions) == blocked, f"{command} left events"
 
@@ -107,6 +109,7 @@ def check_folder(data: Path, ledger: Ledger) -> None:
     with open_activity_log(log_path(data), SystemClock()) as log:
         views = open_views(views_path(data), log)
         try:
+            views.catch_up()
             found = verify_all(log, views, artifacts, datasets)
             assert found.problems == [], found.problems
             assert found.events == len(ledger.events)

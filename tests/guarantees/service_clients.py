@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import httpx
 
 from domain.shared.ids import command_id_of_key, uuid7
-from tests.guarantees.service_harness import Service
+from tests.guarantees.service_harness import OwnProcess, Service
 from tests.guarantees.service_world import AUTOMATIC, MANUAL, METRIC
 
 TENANT, PRINCIPAL = "local", "p_local"
@@ -102,7 +102,9 @@ def acknowledged(clients: list[Client]) -> int:
     return sum(sent.fate != "unknown" for client in clients for sent in client.sent)
 
 
-def play(service: Service, clients: list[Client], until: Callable[[], bool]) -> list[threading.Thread]:
+def play(
+    service: Service | OwnProcess, clients: list[Client], until: Callable[[], bool]
+) -> list[threading.Thread]:
     """Let every client play in a thread of its own."""
 
     def one(client: Client) -> None:

@@ -29,6 +29,11 @@ def eventually(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.005)
 
 
+def client_of(url: str) -> httpx.Client:
+    """A client of the API under an address of this machine."""
+    return httpx.Client(base_url=f"{url}/api/v1", timeout=30, verify=False, trust_env=False)
+
+
 class Service:
     """A running service; `port` is None if it died before it was ready."""
 
@@ -41,7 +46,7 @@ class Service:
         self._status: int | None = None
 
     def client(self) -> httpx.Client:
-        return httpx.Client(base_url=f"{self.url}/api/v1", timeout=30, verify=False, trust_env=False)
+        return client_of(self.url)
 
     def kill(self) -> None:
         """kill -9, whatever it does."""
@@ -141,6 +146,9 @@ class OwnProcess:
         record = read_record(data)
         assert record is not None
         self.url = record.url
+
+    def client(self) -> httpx.Client:
+        return client_of(self.url)
 
     def _is_ready(self) -> bool:
         log = self.data / "service.log"

@@ -84,9 +84,6 @@ class Load:
         """No service runs."""
         self.ledger.read_on()
         self.ledger.check(self.sent)
-        for sent in self.sent:
-            if sent.fate == "unknown":
-                sent.was_there = sent.command_id in self.ledger.of_command
 
     def check_everything(self) -> None:
         """Ask again for what is unknown, let the policies come to rest, end in order, then look at it all."""

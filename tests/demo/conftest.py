@@ -1,0 +1,50 @@
+"""The demonstration is played once; every test looks at what it printed and what it left."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from domain.shared.activity import RecordedEvent
+from infrastructure.activity_log import open_readonly
+from infrastructure.bootstrap import log_path
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS_MAX = 600
+
+
+@dataclass(frozen=True)
+class Played:
+    """One demonstration: what it said, where it played, and the log that it left."""
+
+    status: int
+    text: str
+    data: Path
+    home: Path
+    events: list[RecordedEvent]
+
+    def at(self, position: int) -> RecordedEvent:
+        return self.events[position - 1]
+
+
+def demo(data: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    """The command as a user gives it, in a home of its own."""
+    home.mkdir(exist_ok=True)
+    program = [sys.executable, "-P", "-m", "infrastructure.cli.main", "demo", "--data", str(data)]
+    surroundings = {"HOME": str(home), "XDG_DATA_HOME": str(home / "share"), "PYTHONPATH": str(ROOT)}
+    environment = {"PATH": os.environ["PATH"], **surroundings}
+    return subprocess.run(
+        program, cwd=home, env=environment, capture_output=True, text=True, timeout=SECONDS_MAX, check=False
+    )
+
+
+@pytest.fixture(scope="session")
+def played(tmp_path_factory):
+    scratch = tmp_path_factory.mktemp("demo")
+    done = demo(scratch / "data", scratch / "home")
+    with open_readonly(log_path(scratch / "data")) as log:
+        events = list(log.read(0, 100_000))
+    return Played(done.returncode, done.stdout, scratch / "data", scratch / "home", events)
