@@ -1,11 +1,12 @@
 """The only wiring: settings in, a running service out."""
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from application.bus import Bus
 from application.context import Services
@@ -16,6 +17,7 @@ from application.policies.runner import PolicyRunner
 from application.queries import Queries
 from domain.shared.errors import Kind, RuleBroken
 from infrastructure.activity_log import SqliteActivityLog, open_activity_log
+from infrastructure.activity_log.errors import LogFileForeign
 from infrastructure.activity_log.system_clock import SystemClock
 from infrastructure.artifacts.store import FolderArtifactStore
 from infrastructure.calendars import ExchangeSessions
@@ -70,8 +72,8 @@ class Service:
 def open_service(settings: Settings) -> Service:
     """Own the data folder and start everything on it; whatever fails, nothing stays open.
 
-    Raises DataFolderUnusable, LogOwnedElsewhere if another process owns it, ViewsUnreadable,
-    PolicyProgressUnreadable, and what opening the log may raise.
+    Raises DataFolderUnusable, LogOwnedElsewhere if another process owns it, LogFileForeign, ViewsUnreadable,
+    PolicyProgressUnreadable, and what else opening the log may raise.
     """
     opened = ExitStack()
     try:
@@ -90,9 +92,11 @@ def _wired(settings: Settings, opened: ExitStack) -> Service:
     """The parts, none of them started; `opened` ends them in the opposite order."""
     data = _made(settings.data)
     clock, ids = SystemClock(), SystemIds()
-    log = open_activity_log(log_path(data), clock)
+    with _said_of(log_path(data), LogFileForeign):
+        log = open_activity_log(log_path(data), clock)
     opened.callback(log.close)
-    views = _opened_views(data, log)
+    with _said_of(views_path(data), ViewsUnreadable):
+        views = open_views(views_path(data), log)
     opened.callback(views.close)
     artifacts = FolderArtifactStore(artifacts_path(data))
     sessions = ExchangeSessions()
@@ -141,12 +145,15 @@ def _made(data: Path) -> Path:
     return data
 
 
-def _opened_views(data: Path, log: SqliteActivityLog) -> Views:
-    path = views_path(data)
+@contextmanager
+def _said_of(path: Path, damaged: type[RuleBroken]) -> Generator[None]:
+    """What the database says of a file, in our words: it is damaged, or the system did not let us."""
     try:
-        return open_views(path, log)
+        yield
+    except OperationalError as error:
+        raise DataFolderUnusable(f"{path}: {error.orig}", folder=str(path.parent)) from error
     except DatabaseError as error:
-        raise ViewsUnreadable(f"{path}: {error.orig}", file=str(path)) from error
+        raise damaged(f"{path}: {error.orig}", file=str(path)) from error
 
 
 def _executor(

@@ -89,12 +89,18 @@ def _serve_for_starter(folder: Path, port: int | None, ready_fd: int) -> None:
 
 def _settings(folder: Path, port: int | None) -> "Settings":
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     from infrastructure.settings import Settings
 
     given: dict[str, Any] = {"data": folder} | ({} if port is None else {"port": port})
     try:
         return Settings(**given)
+    except SettingsError as error:
+        fail(
+            {"code": "setting.malformed", "detail": f"{error}", "remedy": "It is JSON; see docs/cli.md."},
+            USAGE,
+        )
     except ValidationError as error:
         first = error.errors()[0]
         name = "OPTAIC_MLOPS_" + "_".join(str(part) for part in first["loc"]).upper()
