@@ -19,16 +19,20 @@ class RunTokens:
 
     @classmethod
     def of_folder(cls, data: Path) -> "RunTokens":
-        """With the folder's key, made at the first use (mode 0600)."""
+        """With the folder's key, made at the first use (mode 0600).
+
+        Half a key, left by a process that was killed or a full disk, would be one that others can guess: it
+        is made anew.
+        """
         path = data / "run-tokens.key"
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return cls(path.read_bytes())
-        with os.fdopen(descriptor, "wb") as file:
-            key = secrets.token_bytes(_KEY_BYTES)
-            file.write(key)
-        return cls(key)
+        if not path.exists() or path.stat().st_size != _KEY_BYTES:
+            aside = path.with_suffix(".new")
+            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(_KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        return cls(path.read_bytes())
 
     def make(self, run_id: str) -> str:
         """The token of a run."""

@@ -4,6 +4,7 @@ import random
 
 import httpx
 
+from infrastructure import failpoints
 from tests.guarantees.service_checks import Ledger, check_folder, joined
 from tests.guarantees.service_clients import Client, acknowledged, changer, play, trainer, writer
 from tests.guarantees.service_harness import OwnProcess, eventually
@@ -32,6 +33,19 @@ def test_a_killed_service_is_back_within_five_seconds_with_nothing_lost(data):
     print("ready after", ", ".join(f"{each:.2f} s" for each in seconds))
     assert min(seconds) <= BACK_S_MAX
     check_folder(data, ledger)
+
+
+def test_a_failpoint_of_the_environment_kills_a_service_as_users_start_it(data):
+    client = Client(writer("series"))
+    dying = OwnProcess(data, {failpoints.VARIABLE: "log.after_commit=kill@2"})
+    try:
+        joined(play(dying, [client], lambda: False))
+    finally:
+        dying.kill()
+    ledger = Ledger(data)
+    ledger.read_on()
+    ledger.check(client.sent)
+    assert [(sent.fate, sent.was_there) for sent in client.sent] == [("accepted", False), ("unknown", True)]
 
 
 def test_a_service_says_where_it_is_only_once_it_answers(data):

@@ -11,6 +11,7 @@ import pytest
 
 from infrastructure.activity_log import open_readonly
 from infrastructure.bootstrap import log_path
+from infrastructure.http.run_tokens import RunTokens
 from tests.execution.definition_packages import TOML, packed, with_fit
 from tests.guarantees.service_world import MANUAL, PARQUET, PRICES, done, instance, prices
 
@@ -178,3 +179,12 @@ def test_no_event_view_artifact_export_or_log_holds_a_secret(told, canaries):
 def test_the_files_that_must_hold_a_secret_are_for_their_owner_only(told):
     data, _ = told
     assert (data / "run-tokens.key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("left", [b"", b"half a key"])
+def test_a_key_that_was_half_written_when_the_service_was_killed_is_made_anew(tmp_path, left):
+    (tmp_path / "run-tokens.key").write_bytes(left)
+    tokens = RunTokens.of_folder(tmp_path)
+    assert tokens.make("run") != RunTokens(left).make("run")
+    assert RunTokens.of_folder(tmp_path).make("run") == tokens.make("run")
+    assert (tmp_path / "run-tokens.key").stat().st_mode & 0o077 == 0
