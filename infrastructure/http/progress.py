@@ -9,7 +9,7 @@ import msgspec
 class Progress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far a run is, as its worker says."""
 
-    done: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    fraction: Annotated[float, msgspec.Meta(ge=0, le=1)]
     """0 to 1."""
     message: Annotated[str, msgspec.Meta(max_length=500)] = ""
 

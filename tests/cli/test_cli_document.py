@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -18,7 +19,7 @@ COMMON = {"--json", "--url", "--data", "--help", "-h"}
 
 def commands() -> list[tuple[str, click.Command]]:
     root = typer.main.get_command(app)
-    found: list[tuple[str, click.Command]] = []
+    found: list[tuple[str, Any]] = []
     assert isinstance(root, TyperGroup)
     for name, command in root.commands.items():
         inner = getattr(command, "commands", None)

@@ -95,7 +95,8 @@ def test_one_worker_wins_and_only_its_token_speaks_for_the_run(life: Life):
         {"Authorization": "Bearer x"},
         {"Authorization": token["Authorization"][7:]},
     ):
-        for verb, body in (("metrics", points), ("progress", {"done": 1}), ("complete", {}), ("fail", {})):
+        calls = (("metrics", points), ("progress", {"fraction": 1}), ("complete", {}), ("fail", {}))
+        for verb, body in calls:
             assert life.post(f"/runs/{first}/{verb}", body, 403, headers)["code"] == "run.token_invalid"
     life.post(f"/runs/{first}/metrics", points, 201, token)
 

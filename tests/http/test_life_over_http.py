@@ -267,8 +267,8 @@ def test_a_worker_reports_metrics_progress_and_failure(life: Life):
     life.post(f"/runs/{run_id}/metrics", points, 201, token)
     series = life.get(f"/runs/{run_id}/metrics", after=life.head(), name="loss")["items"]
     assert [one["step"] for one in series] == [0, 1, 2]
-    life.post(f"/runs/{run_id}/progress", {"done": 0.5, "message": "half"}, 200, token)
-    assert life.get(f"/runs/{run_id}/progress") == {"done": 0.5, "message": "half"}
+    life.post(f"/runs/{run_id}/progress", {"fraction": 0.5, "message": "half"}, 200, token)
+    assert life.get(f"/runs/{run_id}/progress") == {"fraction": 0.5, "message": "half"}
     assert life.get(f"/runs/{run_id}/logs", 404)["code"] == "run.log_missing"
     life.post(f"/runs/{run_id}/fail", {"code": "run.crashed", "message": "no luck"}, 200, token)
     assert life.get(f"/runs/{run_id}", after=life.head())["error"]["message"] == "no luck"

@@ -145,8 +145,8 @@ def show_progress(run_id: str, read: PlainRead) -> Response:
     here = read.service.executor.progress(run_id)
     known: Progress | None = read.request.app.state.progress.of(run_id)
     if here is not None:
-        known = Progress(done=here[0], message=here[1])
-    return read.show(known or Progress(done=1.0 if run.state in _FINISHED else 0.0))
+        known = Progress(fraction=here[0], message=here[1])
+    return read.show(known or Progress(fraction=1.0 if run.state in _FINISHED else 0.0))
 
 
 @router.get("/runs/{run_id}/logs", **files("text/plain", refusals=[404]))

@@ -1,6 +1,7 @@
 """The service itself: health, readiness, versions, projections, search and what errors mean."""
 
 import platform
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated, Literal
 
@@ -8,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from application.views import ProjectionStatus, SearchHitView
-from domain.shared.errors import Kind, RuleBroken
+from domain.shared.errors import Kind, ProjectionBehind, RuleBroken
 from infrastructure import verification
 from infrastructure.http.bodies import JsonBody, decoded_exactly
 from infrastructure.http.errors import ResourceUnknown
@@ -19,6 +20,8 @@ from infrastructure.http.schemas import answers, exact_body, files
 router = APIRouter(tags=["system"])
 
 METRICS = "text/plain; version=0.0.4"
+_READY_S = 1.0
+"""How long views may take to be called ready: a busy log is always a moment ahead of them."""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,9 +113,11 @@ async def show_health(request: Request) -> Response:
 
 @router.get("/ready", **answers(Readiness))
 def show_readiness(read: PlainRead) -> Response:
-    """200 when the views have everything; 503 while they catch up or have stopped."""
+    """200 when the views have all that was recorded by now; 503 while they catch up or have stopped."""
+    head = read.service.log.head()
+    with suppress(ProjectionBehind):
+        read.queries.wait(head, min(_READY_S, read.service.settings.wait_s_max))
     statuses = read.queries.projections()
-    head = max((one.head for one in statuses), default=0)
     position = min((one.position for one in statuses), default=0)
     stopped = any(one.status == "stopped" for one in statuses)
     status = "stopped" if stopped else "ready" if position >= head else "catching up"
