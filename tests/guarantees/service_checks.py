@@ -12,7 +12,7 @@ from domain.model_version.events import (
     VersionRolledBack,
 )
 from domain.shared.activity import RecordedEvent
-from domain.shared.ids import policy_command_id
+from domain.shared.ids import event_id, policy_command_id
 from infrastructure.activity_log import open_activity_log, open_readonly
 from infrastructure.activity_log.system_clock import SystemClock
 from infrastructure.artifacts.store import FolderArtifactStore
@@ -51,6 +51,8 @@ class Ledger:
         for command in sent:
             events = self.of_command.get(command.command_id, [])
             positions = [event.position for event in events]
+            ids = [event_id(TENANT, command.command_id, ordinal) for ordinal in range(len(events))]
+            assert [event.event_id for event in events] == ids, f"{command} had two effects, or half of one"
             assert positions == list(range(positions[0], positions[0] + len(events))) if events else True
             if command.fate == "unknown":
                 command.was_there = bool(positions)
