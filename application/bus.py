@@ -40,6 +40,8 @@ class Sender(msgspec.Struct, frozen=True, kw_only=True):
     actor: Actor
     command_id: UUID | None = None
     """Default: a fresh one; a client that may repeat names its own."""
+    is_fresh: bool = False
+    """The command id was made for this very command, so that there can be no earlier outcome to look for."""
     reason: str | None = None
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
@@ -61,7 +63,8 @@ class Bus:
         are not outcomes: the same command may be sent again.
         """
         envelope = self._envelope(command, sender)
-        first = None if dry_run else self._services.log.outcome(envelope.tenant, envelope.command_id)
+        is_fresh = dry_run or sender.is_fresh or sender.command_id is None
+        first = None if is_fresh else self._services.log.outcome(envelope.tenant, envelope.command_id)
         if first is not None:
             return self._again(first, envelope)
         handler = self._handlers.get(type(command))
@@ -107,7 +110,7 @@ class Bus:
 
     def _settled(self, outcome: Outcome) -> Outcome:
         """Refuse a command whose last event is a blocking gate: the report is an event, the answer a no."""
-        if outcome.kind == "accepted":
+        if outcome.repeated and outcome.kind == "accepted":
             (last,) = self._services.log.read(outcome.position - 1, 1)
             if isinstance(last.event, GuardrailEvaluated) and last.event.report.enforced_as == "blocked":
                 raise blocked(last.event.report)

@@ -40,6 +40,8 @@ class Writer:
 
     service: Service
     command_id: UUID
+    is_fresh: bool
+    """The command id comes from no key: nobody can have used it before."""
     correlation_id: UUID
     expected: int | None
 
@@ -55,6 +57,7 @@ class Writer:
             tenant=settings.tenant,
             actor=Actor(principal=settings.principal),
             command_id=self.command_id,
+            is_fresh=self.is_fresh,
             reason=reason,
             correlation_id=self.correlation_id,
             expected_versions=self._expected(target),
@@ -100,7 +103,7 @@ async def writer(request: Request, key: Key = None, match: Match = None) -> Writ
     service: Service = request.app.state.service
     settings = service.settings
     command_id = command_id_of_key(settings.tenant, settings.principal, key) if key else uuid4()
-    return Writer(service, command_id, request.scope["correlation_id"], _stream_version(match))
+    return Writer(service, command_id, key is None, request.scope["correlation_id"], _stream_version(match))
 
 
 def _stream_version(match: str | None) -> int | None:

@@ -35,7 +35,7 @@ def send_command(request: Request, content: JsonBody) -> Response:
     sender = _sender(message, request)
     outcome = service.bus.send(command, sender)
     status = 202 if message.type in _WORK_GOES_ON else 201 if message.type in _CREATED else 200
-    writer = Writer(service, UUID(message.command_id), sender.correlation_id or UUID(int=0), None)
+    writer = Writer(service, UUID(message.command_id), False, sender.correlation_id or UUID(int=0), None)
     return writer.answer(outcome, status=status)
 
 
