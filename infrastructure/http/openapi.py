@@ -53,7 +53,7 @@ def add_routes(app: FastAPI, dependencies: list[Any]) -> None:
         app.add_api_route(
             PREFIX + route.path,
             route.endpoint,
-            methods=sorted(route.methods),
+            methods=sorted(route.methods or ()),
             name=route.name,
             summary=route.summary,
             description=route.description,

@@ -62,6 +62,15 @@ def test_artifacts_and_sources_come_back_as_they_were(lived: Life):
     assert lived.client.get(f"{API}/definitions/toy-signal/1.0.0/source").content == package()
 
 
+def test_the_report_of_a_run_says_what_its_gate_judged(lived: Life):
+    run_id = lived.get("/versions/spx-alpha@1")["run_id"]
+    (entry,) = lived.get(f"/runs/{run_id}/report")["items"]
+    assert (entry["report"]["gate"], entry["report"]["enforced_as"]) == ("run_complete", "passed")
+    assert entry["report"]["target"] == f"training_run:{run_id}"
+    before = entry["act"]["position"] - 1
+    assert lived.get(f"/runs/{run_id}/report", as_of=before)["items"] == []
+
+
 def test_runs_are_found_by_their_metrics(lived: Life):
     wish: dict[str, Any] = {"metric.rank_ic": "gt:0.01", "sort": "-metric.rank_ic", "kind": "training"}
     found = lived.get("/runs", **wish)

@@ -7,7 +7,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
 from application.queries import MetricFilter, RunFilter
-from application.views import ComparisonView, MetricPointView, Page, RunView
+from application.views import ComparisonView, GateReportView, MetricPointView, Page, RunView
 from domain.run.commands import CancelRun, SubmitRun
 from domain.run.errors import RunUnknown
 from infrastructure.http.bodies import JsonBody, decoded, decoded_exactly
@@ -41,6 +41,12 @@ class MetricSeries(msgspec.Struct, frozen=True, kw_only=True):
     """Points by name, step and time of logging."""
 
     items: tuple[MetricPointView, ...]
+
+
+class GateReports(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gates said, oldest first: each contract that was judged, what was observed and the limit."""
+
+    items: tuple[GateReportView, ...]
 
 
 @router.post(
@@ -128,6 +134,14 @@ def compare_runs(
 def show_run(run_id: str, read: Read) -> Response:
     """One run."""
     return read.item(_run(read, run_id), RunUnknown, f"run {run_id}")
+
+
+@router.get("/runs/{run_id}/report", **answers(GateReports, refusals=[404]))
+def show_report(run_id: str, read: Read) -> Response:
+    """What the gates said of the run's output."""
+    at = read.moment()
+    run = found(read.queries.run(read.tenant, run_id, at), RunUnknown, f"run {run_id}")
+    return read.show(GateReports(items=read.queries.gate_reports(read.tenant, run.node, at)))
 
 
 @router.get("/runs/{run_id}/metrics", **answers(MetricSeries, refusals=[404]))
