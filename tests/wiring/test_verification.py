@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pysqlite3 import dbapi2
 
 from domain.dataset.commands import CompactDataset, PurgeDatasetVersion
 from domain.model_version.commands import PurgeVersionArtifact
@@ -123,13 +122,12 @@ def test_a_view_row_that_was_changed_by_hand_is_found_and_its_view_named(
     lived: WiredDesk, view: str, change: str
 ) -> None:
     relation, column = FORGED[view]
-    connection = dbapi2.connect(str(lived.folder / "views.sqlite"))
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    (table,) = [name for (name,) in tables if name.rpartition("_")[0] == relation]
-    one = f" WHERE {column} = (SELECT min({column}) FROM {table})"
-    with connection:
-        assert connection.execute(change.format(table=table, column=column) + one).rowcount >= 1
-    connection.close()
+    with lived.views.projector.store.write() as connection:
+        named = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars()
+        (table,) = [name for name in named if name.rpartition("_")[0] == relation]
+        one = f" WHERE {column} = (SELECT min({column}) FROM {table})"
+        changed = connection.exec_driver_sql(change.format(table=table, column=column) + one)
+        assert changed.rowcount >= 1
     assert verified(lived).problems == [f"view {view}: differs from the fold of the log"]
     lived.views.rebuild([view])
     assert verified(lived).problems == []
