@@ -89,12 +89,13 @@ def _close(stage: Stage, data: Path) -> None:
         (f"{program} definition new my-signal --category signal", "your own model"),
     )
     for number, (command, meaning) in enumerate(following):
-        stage.account.line(f"{'' if number else 'Next:':<7}{command:<66}{meaning}")
+        stage.account.line(f"{'' if number else 'Next:':<7}{command:<66} {meaning}")
 
 
 def _program() -> str:
     """How the reader starts the command line from here."""
-    return "optaic-mlops" if shutil.which("optaic-mlops") else str(_short(Path(sys.argv[0])))
+    beside = Path(sys.executable).with_name("optaic-mlops")
+    return str(_short(beside)) if shutil.which("optaic-mlops") is None and beside.exists() else "optaic-mlops"
 
 
 def _short(path: Path) -> Path:
