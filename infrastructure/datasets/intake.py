@@ -22,7 +22,7 @@ MEDIA_TYPES_BY_SUFFIX = {".parquet": PARQUET, ".arrow": ARROW_FILE, ".feather": 
 
 MOST_ROWS = 50_000_000
 
-_UNREADABLE = (pl.exceptions.PolarsError, pa.ArrowException, OSError, ValueError, OverflowError)
+_UNREADABLE = (pl.exceptions.PolarsError, pa.ArrowException, csv.Error, OSError, ValueError, OverflowError)
 
 
 def form_of(media_type: str) -> str:

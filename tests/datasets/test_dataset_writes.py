@@ -391,6 +391,11 @@ def test_a_file_of_absurdly_many_rows_is_refused_by_its_footer(dataset, monkeypa
         dataset.write([ROW, LATER])
 
 
+def test_a_csv_header_with_a_bare_carriage_return_is_refused(dataset):
+    with pytest.raises(DatasetContentMalformed, match="text/csv"):
+        dataset.upload(b"\rentity,date,knowledge_date,value\n", CSV)
+
+
 @given(st.sampled_from([PARQUET, ARROW_FILE, ARROW_STREAM, CSV]), st.data())
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_uploads_are_refused_by_name(dataset, media_type, data):

@@ -45,6 +45,7 @@ class Client(Api[Json, bytes]):
         timeout: float = TIMEOUT_S,
     ) -> None:
         self.url = (url or service_url(data)).rstrip("/")
+        self._written = 0
         self._http = httpx.Client(
             base_url=f"{self.url}/api/v1", timeout=timeout, transport=transport, trust_env=False
         )
@@ -69,11 +70,12 @@ class Client(Api[Json, bytes]):
 
     def _answer(self, call: Call) -> httpx.Response:
         """Send; a busy service and a lost answer are tried again (writes carry their key)."""
-        request = self._http.build_request(call.method, call.path, **_parts(call))
+        request = self._http.build_request(call.method, call.path, **_parts(call, self._written))
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 answer = self._http.send(request)
                 if answer.status_code != _BUSY or attempt == ATTEMPTS:
+                    self._written = max(self._written, _position(answer))
                     return _checked(answer)
             except httpx.TransportError:
                 if attempt == ATTEMPTS:
@@ -94,6 +96,7 @@ class AsyncClient(Api[Awaitable[Json], Awaitable[bytes]]):
         timeout: float = TIMEOUT_S,
     ) -> None:
         self.url = (url or service_url(data)).rstrip("/")
+        self._written = 0
         self._http = httpx.AsyncClient(
             base_url=f"{self.url}/api/v1", timeout=timeout, transport=transport, trust_env=False
         )
@@ -117,11 +120,12 @@ class AsyncClient(Api[Awaitable[Json], Awaitable[bytes]]):
         return (await self._answer(call)).content
 
     async def _answer(self, call: Call) -> httpx.Response:
-        request = self._http.build_request(call.method, call.path, **_parts(call))
+        request = self._http.build_request(call.method, call.path, **_parts(call, self._written))
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 answer = await self._http.send(request)
                 if answer.status_code != _BUSY or attempt == ATTEMPTS:
+                    self._written = max(self._written, _position(answer))
                     return _checked(answer)
             except httpx.TransportError:
                 if attempt == ATTEMPTS:
@@ -130,13 +134,21 @@ class AsyncClient(Api[Awaitable[Json], Awaitable[bytes]]):
         raise AssertionError("the last attempt returns or raises")
 
 
-def _parts(call: Call) -> dict[str, Any]:
+def _parts(call: Call, written: int) -> dict[str, Any]:
+    """What a request is made of. A read waits for what this client wrote before."""
     parts: dict[str, Any] = {"params": dict(call.params), "headers": dict(call.headers)}
+    if call.method == "GET" and written:
+        parts["params"].setdefault("after", written)
     if call.json is not None:
         parts["json"] = dict(call.json)
     if call.content is not None:
         parts["content"] = call.content
     return parts
+
+
+def _position(answer: httpx.Response) -> int:
+    """The last position of a write's events; 0 where the answer names none."""
+    return int(answer.headers.get("X-Log-Position", 0))
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:
