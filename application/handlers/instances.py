@@ -78,8 +78,8 @@ def update_instance(command: UpdateInstance, context: Context) -> Outcome:
 
 
 def _check_update(context: Context, present: Specification, wanted: Specification) -> StreamCheck:
-    moved = (present.definition, present.space) != (wanted.definition, wanted.space)
-    if moved:
+    becomes_official = wanted.space == "official" != present.space
+    if becomes_official or wanted.definition != present.definition:
         known, unchanged = usable_definition(context, wanted.definition, wanted.space)
     else:
         loaded, unchanged = load_definition(context, wanted.definition.name)

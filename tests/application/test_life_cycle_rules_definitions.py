@@ -110,6 +110,14 @@ def test_an_instance_of_a_deprecated_definition_goes_on_with_a_warning_at_each_g
         assert [issue.code for issue in report.issues] == ["definition.deprecated"]
 
 
+def test_an_official_instance_of_a_deprecated_definition_may_go_back_to_staging(desk: Desk) -> None:
+    desk.ready()
+    desk.send(TO_OFFICIAL)
+    desk.send(DEPRECATE)
+    assert desk.send(UpdateInstance(name="spx-alpha", space="staging")).kind == "accepted"
+    desk.refused(DefinitionVersionDeprecated, TO_OFFICIAL)
+
+
 def test_deprecating_needs_a_reason_and_happens_once(desk: Desk) -> None:
     desk.define()
     desk.refused(ReasonMissing, DEPRECATE, reason=None)
