@@ -16,6 +16,8 @@ MEASUREMENTS = {
     "as_of_read": "Reading a dataset as of a moment",
     "startup": "Starting the command line and the service",
 }
+LIMITS = Path(__file__).with_name("limits")
+"""What holds a figure where it is and what was tried: one page a measurement that needs it."""
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
 
@@ -43,7 +45,9 @@ def section(name: str, text: str) -> str:
     body = text.strip()
     if not body.startswith("|") and "\n|" not in body:
         body = f"```text\n{body}\n```"
-    return f"\n## {MEASUREMENTS[name]}\n\n`python -m benchmarks.{name}`\n\n{body}\n"
+    page = LIMITS / f"{name}.md"
+    limits = f"\n{page.read_text(encoding='utf-8')}" if page.exists() else ""
+    return f"\n## {MEASUREMENTS[name]}\n\n`python -m benchmarks.{name}`\n\n{body}\n{limits}"
 
 
 def main(arguments: list[str]) -> None:
