@@ -1,5 +1,6 @@
 """What a reading route works with: the services, the log's moment, and answers with their headers."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
@@ -9,12 +10,13 @@ from fastapi import Depends, Query, Request, Response
 
 from application.queries import Paging, Queries
 from application.views import Page
-from domain.shared.errors import RuleBroken
+from domain.shared.errors import ProjectionBehind, RuleBroken
 from domain.shared.times import LogMoment
 from infrastructure.bootstrap import Service
 from infrastructure.http.moments import log_moment, wait_for
 
 V = TypeVar("V")
+_FRESH_S = 0.25
 
 AsOf = Annotated[
     str | None,
@@ -54,11 +56,17 @@ class Reader:
     def moment(self) -> LogMoment | None:
         """The log's moment that was asked for; None is now. Waits for the views; blocks.
 
+        Who names no position waits a moment for what was recorded before the request came: one command line
+        sees what the one before it did.
+
         Raises AsOfMalformed, AsOfInFuture, AsOfBeyondLog, ProjectionBehind.
         """
         service, wait_s = self.service, self.service.settings.wait_s_max
         if self.after is not None:
             wait_for(self.after, service.log, service.queries, wait_s)
+        elif self.as_of is None:
+            with suppress(ProjectionBehind):
+                service.queries.wait(service.log.head(), _FRESH_S)
         return log_moment(self.as_of, service.log, service.queries, wait_s)
 
     def item(self, view: object, unknown: type[RuleBroken], name: str) -> Response:

@@ -62,6 +62,13 @@ def test_artifacts_and_sources_come_back_as_they_were(lived: Life):
     assert lived.client.get(f"{API}/definitions/toy-signal/1.0.0/source").content == package()
 
 
+def test_a_read_sees_what_was_recorded_before_it_came(life: Life):
+    declaration = {"columns": [{"name": "close", "type": "float64"}]}
+    for number in range(20):
+        life.post("/datasets", {"name": f"at-once-{number}", "declaration": declaration}, 201)
+        assert life.get(f"/datasets/at-once-{number}")["name"] == f"at-once-{number}"
+
+
 def test_the_report_of_a_run_says_what_its_gate_judged(lived: Life):
     run_id = lived.get("/versions/spx-alpha@1")["run_id"]
     (entry,) = lived.get(f"/runs/{run_id}/report")["items"]
