@@ -3,11 +3,12 @@
 Run: python -m benchmarks.append
 """
 
+import asyncio
 import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -59,6 +60,11 @@ def _envelope() -> Envelope:
 
 def _append(log: SqliteActivityLog, stream: str, expected: int, index: int = 0) -> None:
     log.append(_envelope(), [StreamWrite(StreamKey("run_metrics", stream), expected, (_event(index),))])
+
+
+async def _append_async(log: SqliteActivityLog, stream: str) -> None:
+    write = StreamWrite(StreamKey("run_metrics", stream), 0, (_event(0),))
+    await log.append_async(_envelope(), [write])
 
 
 class RawTable:
@@ -146,6 +152,23 @@ def crowd(action: Callable[[str], object], threads: int, each: int) -> Contender
     return Contender(burst)
 
 
+def tasks(action: Callable[[str], Awaitable[object]], count: int, each: int) -> Contender:
+    """As `crowd`, the callers being tasks of one event loop."""
+
+    async def work(turn: int, task: int) -> None:
+        for index in range(each):
+            await action(f"task-{turn}-{task}-{index}")
+
+    async def all_of(turn: int) -> None:
+        await asyncio.gather(*(work(turn, task) for task in range(count)))
+
+    def burst(turn: int) -> int:
+        asyncio.run(all_of(turn))
+        return count * each
+
+    return Contender(burst)
+
+
 class StockRecorder:
     """The library's own SQLite recorder, its connections at synchronous FULL."""
 
@@ -181,13 +204,16 @@ def measure_appends(folder: Path) -> list[Line]:
     floor_again = alone(lambda _: raw.append(), 100)
     many = crowd(lambda name: _append(log, name, 0), THREADS, 20)
     theirs = crowd(lambda _: stock.append(), THREADS, 3)
-    race(12, floor_again, many, theirs)
+    awaiting = tasks(lambda name: _append_async(log, name), THREADS, 20)
+    race(12, floor_again, many, awaiting, theirs)
     for each in (raw, stock, log):
         each.close()
     return [
         _at_least("one caller / raw INSERT + commit", one, floor, 0.6),
         _at_least("64 callers / raw INSERT + commit", many, floor_again, 2.5),
         _at_least("64 callers / stock recorder, 64 threads", many, theirs, 3.0),
+        _at_least("64 asyncio callers / raw INSERT + commit", awaiting, floor_again, 2.5),
+        _at_least("64 asyncio callers / stock, 64 threads", awaiting, theirs, 3.0),
     ]
 
 

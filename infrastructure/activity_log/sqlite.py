@@ -26,7 +26,7 @@ APPLICATION_ID = 0x4F70744C
 VERSION_MIN = (3, 38, 0)
 VERSION_SAFE_WAL = (3, 51, 3)
 BUSY_TIMEOUT_MS = 10_000
-CHECKPOINT_PAGES = 4_000
+CHECKPOINT_PAGES = 1_000
 
 JournalMode: TypeAlias = Literal["wal", "delete"]
 Settings: TypeAlias = dict[str, int | str]

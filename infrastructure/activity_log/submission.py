@@ -8,7 +8,7 @@ from typing import Any
 from application.ports import Outcome, StreamCheck, StreamWrite
 from domain.shared.activity import Envelope, StreamKey
 from domain.shared.errors import CommandTooLarge
-from domain.shared.ids import event_id
+from domain.shared.ids import event_id_text
 from infrastructure.activity_log.errors import EventPayloadUnencodable
 from infrastructure.activity_log.payload import encode_facts, encode_payload
 from infrastructure.activity_log.record import Row
@@ -130,7 +130,7 @@ class RowBuilder:
         envelope, ordinal = self._envelope, self._ordinal
         self._ordinal += 1
         self._size += len(payload)
-        identity = str(event_id(envelope.tenant, envelope.command_id, ordinal))
+        identity = event_id_text(envelope.tenant, envelope.command_id, ordinal)
         what = (identity, envelope.tenant, stream_id, version, resource_type, resource_id, topic)
         columns = (*what, *self._who, ordinal, *self._why)
         return Prepared(columns, stream_id, version, f"{resource_type}:{resource_id}", payload)

@@ -24,6 +24,7 @@ from domain.shared.ids import (
     Sha256,
     command_id_of_key,
     event_id,
+    event_id_text,
     policy_command_id,
     uuid7,
 )
@@ -111,6 +112,11 @@ def test_a_stream_is_named_by_tenant_type_and_name_and_a_run_by_itself() -> None
     }
     assert len(ids) == 8
     assert StreamKey("run", RUN).id("t1") == UUID(RUN)
+
+
+@given(st.uuids(), st.text(), st.integers(0, 300))
+def test_the_text_of_an_event_id_is_its_uuid(command_id, tenant, ordinal):
+    assert event_id_text(tenant, command_id, ordinal) == str(event_id(tenant, command_id, ordinal))
 
 
 def test_ids_of_events_policies_and_keys_are_the_same_when_made_again() -> None:
