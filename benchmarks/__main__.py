@@ -21,8 +21,9 @@ LIMITS = Path(__file__).with_name("limits")
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
 
-Figures of one run of `make bench` on {machine}. Ratios compare with the raw part measured in turns in the
-same run: they travel better than the absolute figures. A benchmark is no test: nothing fails when one moves.
+Figures of one run of `make bench` on {machine}. Ratios compare with the raw part,
+measured in turns in the same run: they travel better than absolute figures. A benchmark is no test: nothing
+fails when one moves.
 """
 
 
