@@ -22,6 +22,7 @@ HEAVY = (
 """Suites that start processes or servers: after the others, those that exist."""
 TOOLS = {
     "git": "apt-get install git (the documents' tests look at the committed files)",
+    "curl": "apt-get install curl (the README's lines are run)",
     "strace": "apt-get install strace (the guarantees count the syncs of an append)",
 }
 """What the tests need beside Python packages, and where it comes from."""
