@@ -7,7 +7,8 @@ import struct
 import pytest
 
 from infrastructure.activity_log import open_activity_log, open_readonly
-from infrastructure.activity_log.errors import LogLineRefused, LogNotEmpty
+from infrastructure.activity_log.errors import LogBytesUnreadable, LogLineRefused, LogNotEmpty
+from infrastructure.activity_log.exchange import line_of
 from infrastructure.activity_log.record import record_of
 from infrastructure.activity_log.schema import COLUMNS
 from infrastructure.activity_log.sqlite import driver
@@ -162,3 +163,9 @@ def test_the_columns_are_those_of_the_record_in_their_order():
         "position event_id tenant stream_id stream_version resource_type resource_id topic actor auth_method "
         "on_behalf_of reason command_id ordinal body_hash correlation_id causation_id recorded_at_us payload"
     )
+
+
+def test_a_payload_that_is_no_text_is_not_exported(log, lines):
+    *columns, _ = log.rows(0, 1)[0]
+    with pytest.raises(LogBytesUnreadable, match="position 1"):
+        line_of((*columns, b"\xff"))

@@ -79,14 +79,10 @@ def _one_of(base: str) -> type:
 
 
 WITHOUT_A_TEST = {
-    "log.bytes_unreadable": "a damaged payload that still opens",
     "log.head_moved": "a second owner of the log, which its lock prevents",
     "pit.lookahead": "raised by validate_no_lookahead, which is to come",
     "pit.survivorship": "a warning of the universe check, which is to come",
     "request.incomplete": "a connection that ends within a body",
-    "run.metric_not_finite": "an evaluator that gives NaN",
-    "run.target_malformed": "a target of the wrong shape",
-    "run.target_unknown": "a target column that no input has",
     "view.row_missing": "a log whose events do not fit together",
 }
 """Refusals that no test produces yet, and what would produce them."""
@@ -94,7 +90,7 @@ WITHOUT_A_TEST = {
 
 def test_every_other_refusal_is_named_by_a_test():
     folders = [path for path in (generate.ROOT / "tests").rglob("*.py") if path != Path(__file__)]
-    text = "\n".join(path.read_text(encoding="utf-8") for path in folders)
+    text = "\n".join(path.read_text(encoding="utf-8") for path in folders).replace(r"\.", ".")
     classes = generate.error_classes()
     silent = {cls.code for cls in classes if cls.code not in text and cls.__name__ not in text}
     assert silent == set(WITHOUT_A_TEST)

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from optaic.mlops.base import WalkForward
+from optaic.mlops.base import Evaluation, Frames, WalkForward
 from optaic.mlops.pipelines.grid import make_grid
 from optaic.mlops.pipelines.inference import infer
 from optaic.mlops.pipelines.knowledge import Inputs
@@ -17,6 +17,8 @@ from optaic.mlops.runner.connection import RunRefused
 from tests.sdk.sample_definition import (
     COMPONENTS,
     START,
+    Evaluator,
+    Forward,
     MeanModel,
     MemoryExecutor,
     Trainer,
@@ -202,3 +204,43 @@ def test_monitoring_judges_only_predictions_whose_outcome_is_known() -> None:
     monitor(description, COMPONENTS, executor)
     assert executor.facts == {"predictions": 4, "realised": 2, "dates": 1}
     assert executor.metrics["rows"] == 2.0
+
+
+class Shapeless(Forward):
+    """Forgets the outcome."""
+
+    def compute(self, frames: Frames, horizon: int) -> pl.DataFrame:
+        return super().compute(frames, horizon).drop("outcome")
+
+
+class Doubled(Forward):
+    """Says everything twice."""
+
+    def compute(self, frames: Frames, horizon: int) -> pl.DataFrame:
+        return pl.concat([super().compute(frames, horizon)] * 2)
+
+
+class Undefined(Evaluator):
+    """Divides by nothing."""
+
+    def evaluate(self, evaluation: Evaluation) -> dict[str, float]:
+        return {"ratio": float("nan")}
+
+
+def trained_with(**parts: Any) -> None:
+    description = described("training", at(DAYS - 0.05), ("prices",), config={})
+    components = COMPONENTS.__class__(**{**COMPONENTS.__dict__, **parts})
+    train(description, components, MemoryExecutor({"prices": revisions(walk(DAYS))}))
+
+
+@pytest.mark.parametrize("target", [Shapeless, Doubled])
+def test_a_target_of_the_wrong_shape_is_refused(target: type[Forward]) -> None:
+    with pytest.raises(RunRefused, match="the target has") as refused:
+        trained_with(target=target)
+    assert refused.value.code == "run.target_malformed"
+
+
+def test_a_metric_that_is_not_a_number_is_refused() -> None:
+    with pytest.raises(RunRefused, match="ratio = nan") as refused:
+        trained_with(evaluator=Undefined)
+    assert refused.value.code == "run.metric_not_finite"
