@@ -243,6 +243,45 @@ def test_a_gate_that_blocks_refuses_with_its_report(life: Life):
     assert problem["report"]["enforced_as"] == "blocked"
 
 
+BY_SPACE = """
+[[contracts]]
+kind = "model.performance"
+config = { metric = "hit", at_least = 0.5 }
+"""
+
+
+def test_a_version_that_staging_only_warns_of_is_staged_by_hand(life: Life):
+    life.dataset()
+    life.prices()
+    life.client.post(f"{API}/definitions", content=package(extra=BY_SPACE), headers=ZIP).raise_for_status()
+    life.judge("toy-signal", "1.0.0", "passed")
+    life.instance()
+    ref = life.trained()
+    assert life.get(f"/versions/{ref}", after=life.head())["stage"] == "none"
+    report = life.post(f"/versions/{ref}/stage", {"reason": "good enough to try"})["report"]
+    assert (report["ok"], report["enforced_as"]) == (False, "warned")
+    assert life.get(f"/versions/{ref}", after=life.head())["stage"] == "staging"
+
+
+def test_a_named_version_comes_back_by_rollback(life: Life):
+    life.ready_instance()
+    older, newer = life.promoted(), life.promoted()
+    life.post(f"/versions/{older}/rollback", {"reason": "the newer one drifts"})
+    assert life.get(f"/versions/{older}", after=life.head())["stage"] == "production"
+    assert life.get(f"/versions/{newer}")["stage"] == "archived"
+
+
+def test_the_log_that_a_worker_hands_over_is_shown(life: Life):
+    life.ready_instance()
+    run_id = life.submit()
+    token = life.claim(run_id)
+    log = life.client.post(f"{API}/blobs", content="epoch 1").json()["sha256"]
+    failure = {"code": "run.crashed", "message": "out of luck", "log_sha256": log}
+    life.post(f"/runs/{run_id}/fail", failure, headers=token)
+    answer = life.client.get(f"{API}/runs/{run_id}/logs", params={"after": life.head()})
+    assert (answer.status_code, answer.text) == (200, "epoch 1")
+
+
 def test_a_version_is_annotated_and_archived(life: Life):
     life.ready_instance()
     ref = life.trained()
