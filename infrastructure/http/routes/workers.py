@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 
+from domain.run import decider
 from domain.run.commands import CompleteRun, FailRun, LogMetrics, StartRun
-from domain.run.errors import RunUnknown
 from infrastructure.http.bodies import JsonBody, decoded, decoded_exactly
 from infrastructure.http.progress import Progress
 from infrastructure.http.reading import json_response
@@ -54,10 +54,10 @@ def report_progress(request: Request, run_id: OwnRun, content: JsonBody) -> Resp
     """Say how far the run is, and renew its lease; not an event."""
     progress = decoded_exactly(content, Progress)
     service = request.app.state.service
-    run = service.queries.run(service.settings.tenant, run_id)
-    if run is None:
-        raise RunUnknown(f"there is no run {run_id}")
-    if run.ended is None:
+    # from the stream: a view may not have the start yet
+    run = service.log.load(service.settings.tenant, decider.stream(run_id), decider.INITIAL, decider.evolve)
+    decider.existing(run.state, run_id)
+    if run.state.status == "running":
         service.leases.renew(run_id)
         request.app.state.progress.say(run_id, progress)
     return json_response(progress)
