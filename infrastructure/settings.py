@@ -3,11 +3,15 @@
 import ipaddress
 import os
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.shared.errors import Kind, RuleBroken
+
+
+TENANT = "^[a-z0-9][a-z0-9-]{0,62}$"
 
 
 class SettingHostNotLoopback(RuleBroken):
@@ -23,6 +27,15 @@ def default_data() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "share") / "optaic-mlops"
 
 
+class CommandSource(BaseModel):
+    """Whom the commands of one CloudEvents `source` come from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tenant: str = Field(pattern=TENANT)
+    principal: str = Field(pattern="^service:[a-z0-9][a-z0-9-]{0,62}$")
+
+
 class Settings(BaseSettings):
     """How one service runs. Everything has a default, so that the embedded mode needs no file."""
 
@@ -34,7 +47,7 @@ class Settings(BaseSettings):
     """Where to listen; loopback only."""
     port: int = Field(default=8484, ge=0, le=65535)
     """0: any free port, named in service.json."""
-    tenant: str = Field(default="local", pattern="^[a-z0-9][a-z0-9-]{0,62}$")
+    tenant: str = Field(default="local", pattern=TENANT)
     """The tenant of everything that this service writes and shows."""
     principal: str = Field(default="p_local", pattern="^p_[A-Za-z0-9_-]{1,60}$")
     """The opaque id of who sends commands, until credentials say so."""
@@ -52,6 +65,32 @@ class Settings(BaseSettings):
     """How long a read waits for a position (`after`, `as_of`) before it answers 503, in seconds."""
     locations: dict[str, Path] = {}
     """Named folders where other services leave dataset files; JSON in the environment."""
+
+    # --- production roles (`serve relay project intake schedule worker`); the embedded service needs none ---
+    database_url: SecretStr | None = None
+    """The PostgreSQL database of log and views, `postgresql://user:password@host:port/name`."""
+    kafka_bootstrap: str | None = None
+    """Kafka's addresses, `host:port[,host:port…]`."""
+    kafka_options: dict[str, str] = {}
+    """More options of librdkafka's clients, such as `security.protocol` and `sasl.*`; JSON."""
+    kafka_partitions: int = Field(default=6, ge=1, le=1024)
+    """Partitions of the activity topic when it is made; a later change needs a re-key (docs/operations.md)."""
+    kafka_replication: int = Field(default=1, ge=1, le=9)
+    """Replicas of each topic when it is made."""
+    command_sources: dict[str, CommandSource] = {}
+    """CloudEvents `source` of commands on Kafka → whose they are, such as
+    `{"/optaic/acme/datahub": {"tenant": "acme", "principal": "service:datahub"}}`; JSON."""
+    store_url: str | None = None
+    """Where artifacts and datasets lie: None for the data folder, `file:///shared/folder`, or
+    `s3://bucket/prefix` (credentials and region as AWS clients find them)."""
+    s3_endpoint_url: str | None = None
+    """The address of an S3 service that is not Amazon's."""
+    role_port: int = Field(default=8485, ge=0, le=65535)
+    """Where roles without an API answer `/health`, `/ready` and `/metrics`; on `host`."""
+    worker_name: str | None = Field(default=None, pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
+    """The name of a worker: unique among those that live, the same after a restart. Default: the host's."""
+    log_format: Literal["text", "json"] = "text"
+    """How log lines look."""
 
     @field_validator("host")
     @classmethod

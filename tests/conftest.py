@@ -1,6 +1,7 @@
 """How tests run: Hypothesis profiles, and the long form of suites behind `--soak`."""
 
 import os
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -35,3 +36,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def soak(request: pytest.FixtureRequest) -> bool:
     """Whether the long form of a suite is wanted."""
     return bool(request.config.getoption("--soak"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a superuser of a running PostgreSQL."""
+    from tests.support.postgres import server_url
+
+    with server_url() as url:
+        yield url
+
+
+@pytest.fixture
+def database(postgres_server: str) -> Iterator[str]:
+    """The URL of an empty database."""
+    from tests.support.postgres import fresh_database
+
+    with fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def kafka_broker() -> Iterator[str]:
+    """The address of a running Kafka broker; topics are the test's own."""
+    from tests.support.kafka import broker_address
+
+    with broker_address() as address:
+        yield address

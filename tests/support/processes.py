@@ -1,0 +1,109 @@
+"""Real servers as child processes of the tests: free ports, readiness, and ends of all kinds."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+START_S = 60.0
+_POLL_S = 0.02
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def is_listening(port: int) -> bool:
+    """Whether something accepts connections there."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.5):
+            return True
+    except OSError:
+        return False
+
+
+def wait_until(is_so: Callable[[], bool], what: str, timeout_s: float = START_S) -> None:
+    """Poll a condition of another process; raises TimeoutError that names it."""
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"after {timeout_s:g} s: {what}")
+        time.sleep(_POLL_S)  # another process: nothing here can wake us
+
+
+class ServerProcess:
+    """One server that can be stopped, killed, frozen and started again on the same data."""
+
+    def __init__(self, command: Sequence[str], log: Path, **options: Any) -> None:
+        self._command = list(command)
+        self._log = log
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id; the server must be running."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self, is_ready: Callable[[], bool], env: Mapping[str, str] | None = None) -> None:
+        """Start and wait until it answers; raises RuntimeError with the end of its log if it ends first."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=None if env is None else {**os.environ, **env},
+                start_new_session=True,
+                **self._options,
+            )
+
+        def is_decided() -> bool:
+            if not self.is_running:
+                tail = self._log.read_text("utf-8", "replace")[-4000:]
+                raise RuntimeError(f"{self._command[0]} ended while it started:\n{tail}")
+            return is_ready()
+
+        wait_until(is_decided, f"{self._command[0]} does not answer")
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the whole process group."""
+        if self.is_running:
+            os.killpg(self.pid, number)
+
+    def suspend(self) -> None:
+        """SIGSTOP: alive, holding its connections and locks, and doing nothing."""
+        self.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.send(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """SIGKILL the group, and wait for the end."""
+        self.end(signal.SIGKILL)
+
+    def end(self, number: signal.Signals, timeout_s: float = 30.0) -> int:
+        """Send a signal and wait for the end; a server that does not end is killed. Returns the exit code."""
+        if self._process is None:
+            return 0
+        self.send(number)
+        self.resume()
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.send(signal.SIGKILL)
+            return self._process.wait()
