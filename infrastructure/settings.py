@@ -10,7 +10,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.shared.errors import Kind, RuleBroken
 
-
 TENANT = "^[a-z0-9][a-z0-9-]{0,62}$"
 
 
@@ -74,7 +73,7 @@ class Settings(BaseSettings):
     kafka_options: dict[str, str] = {}
     """More options of librdkafka's clients, such as `security.protocol` and `sasl.*`; JSON."""
     kafka_partitions: int = Field(default=6, ge=1, le=1024)
-    """Partitions of the activity topic when it is made; a later change needs a re-key (docs/operations.md)."""
+    """Partitions of the activity topic when it is made; changing it later needs a re-key."""
     kafka_replication: int = Field(default=1, ge=1, le=9)
     """Replicas of each topic when it is made."""
     command_sources: dict[str, CommandSource] = {}

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, what an owner installs, and the operational tables."""

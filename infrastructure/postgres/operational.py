@@ -1,0 +1,66 @@
+"""Operational state: rows that make roles work and that no event explains. Losing them loses no history."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Float, Integer, LargeBinary, MetaData, Table, Text
+
+SCHEMA = "optaic_ops"
+metadata = MetaData(schema=SCHEMA)
+
+store_epoch = Table(
+    "store_epoch",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    Column("epoch", Text, nullable=False),
+)
+"""One row: the life of this log. A restored store begins a new one: a topic that is ahead is noticed."""
+
+relay_progress = Table(
+    "relay_progress",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    Column("owner", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("partitions", Integer, nullable=False),
+    Column("moved_at_us", BigInteger, nullable=False),
+)
+"""One row: all up to `position` is on Kafka. Moved only where position and owner are still expected."""
+
+relay_partition = Table(
+    "relay_partition",
+    metadata,
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+    Column("kafka_offset", BigInteger, nullable=False),
+)
+"""The last event of each partition: a view that has it has everything of that partition's tenants that the
+relay had published when it wrote this."""
+
+run_lease = Table(
+    "run_lease",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("run_id", Text, primary_key=True),
+    Column("worker", Text, nullable=False),
+    Column("expires_at_us", BigInteger, nullable=False),
+    Column("fraction", Float, nullable=False),
+    Column("message", Text, nullable=False),
+)
+"""Running runs as their workers last spoke of them, by the database's clock; gone when they end."""
+
+policy_progress = Table(
+    "policy_progress",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    Column("owner", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("event_id", Text),
+    Column("saved_at_us", BigInteger, nullable=False),
+)
+"""One row: how far the policies have come, and in which log."""
+
+service_secret = Table(
+    "service_secret",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+"""Keys that every process of a role shares, such as that of the runs' tokens."""
