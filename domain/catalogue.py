@@ -2,6 +2,8 @@
 name.
 """
 
+from domain.access import commands as access_commands
+from domain.access import events as access
 from domain.dataset import commands as dataset_commands
 from domain.dataset import events as dataset
 from domain.guardrails import events as guardrails
@@ -48,6 +50,9 @@ EVENT_CLASSES: tuple[type[Event], ...] = (
     dataset.DatasetVersionRejected,
     dataset.DatasetVersionCompacted,
     dataset.DatasetVersionPurged,
+    access.AccessGranted,
+    access.AccessRevoked,
+    access.AccessDenied,
 )
 
 EVENTS: dict[str, type[Event]] = {
@@ -86,5 +91,8 @@ COMMANDS: dict[str, type[Command]] = {
         dataset_commands.RejectDatasetVersion,
         dataset_commands.CompactDataset,
         dataset_commands.PurgeDatasetVersion,
+        access_commands.GrantAccess,
+        access_commands.RevokeAccess,
+        access_commands.RecordDenial,
     )
 }

@@ -9,6 +9,7 @@ class Kind(StrEnum):
     """What sort of refusal it is; each way in has one table from kind to its own status."""
 
     MALFORMED = "malformed"
+    UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     STATE = "state"

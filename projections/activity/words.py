@@ -1,5 +1,6 @@
 """What happened, in one English sentence an event. Who and why stand in the envelope, not in the sentence."""
 
+from domain.access import events as access
 from domain.dataset import events as dataset
 from domain.guardrails.events import GuardrailEvaluated
 from domain.ml_module_def import events as definition
@@ -17,6 +18,7 @@ def sentence(event: Event) -> str:
         or _of_instance(event)
         or _of_dataset(event)
         or _of_definition(event)
+        or _of_access(event)
     )
     kind, identity = event.resource()
     return words or f"{event.action()} of {kind} {identity}."
@@ -152,6 +154,20 @@ def _of_definition(event: Event) -> str | None:
             return f"{_ref(event)} was published."
         case definition.DefinitionDeprecated():
             return f"{_ref(event)} was deprecated."
+        case _:
+            return None
+
+
+def _of_access(event: Event) -> str | None:
+    match event:
+        case access.AccessGranted():
+            until = f" until {event.expires_at.isoformat()}" if event.expires_at else ""
+            return f"{event.principal} got the {event.role} key {event.key_id}{until}."
+        case access.AccessRevoked():
+            return f"The key {event.key_id} was revoked."
+        case access.AccessDenied():
+            may = f"{event.principal} may not: the {event.role} key {event.key_id} was used for"
+            return f"{may} {event.operation}, which needs the role {event.role_needed}."
         case _:
             return None
 

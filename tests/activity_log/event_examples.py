@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from domain.access import events as access
 from domain.catalogue import EVENTS
 from domain.categories import Category
 from domain.dataset import events as dataset
@@ -296,10 +297,32 @@ def _datasets() -> tuple[Event, ...]:
     )
 
 
+def _access() -> tuple[Event, ...]:
+    key, principal = "0123456789abcdef", "service:datahub"
+    return (
+        access.AccessGranted(
+            key_id=key,
+            principal=principal,
+            role="writer",
+            secret_sha256=sha("f"),
+            label="nightly loads – “data hub”",
+            expires_at=MOMENT,
+        ),
+        access.AccessRevoked(key_id=key),
+        access.AccessDenied(
+            key_id=key,
+            principal=principal,
+            role="writer",
+            operation="POST /api/v1/system/rebuild",
+            role_needed="operator",
+        ),
+    )
+
+
 def examples() -> tuple[Event, ...]:
     """One event a topic, as the domain has them today."""
     runs = tuple(event for kind in _KINDS for event in _runs(kind))
-    return (*_definitions(), *_instances(), *runs, *_gates(), *_versions(), *_datasets())
+    return (*_definitions(), *_instances(), *runs, *_gates(), *_versions(), *_datasets(), *_access())
 
 
 def golden_lines(events: Sequence[Event], first: int = 1) -> list[str]:

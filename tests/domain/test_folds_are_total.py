@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.access import decider as access
 from domain.catalogue import EVENT_CLASSES
 from domain.dataset import decider as datasets
 from domain.ml_module_def import decider as definitions
@@ -15,7 +16,7 @@ from domain.run import decider as runs
 from domain.shared.activity import Event
 from tests.support.events import any_event, stored
 
-DECIDERS = [definitions, instances, runs, versions, datasets]
+DECIDERS = [definitions, instances, runs, versions, datasets, access]
 
 
 @pytest.mark.parametrize("decider", DECIDERS, ids=lambda module: module.__name__.split(".")[1])

@@ -9,6 +9,8 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from application.ports import StreamWrite
+from domain.access import events as access
+from domain.access.decider import stream as access_stream
 from domain.categories import Category
 from domain.dataset import events as dataset
 from domain.dataset.declaration import Column, Coverage, DataFile, Declaration
@@ -54,6 +56,8 @@ class World:
         self.artifacts: set[tuple[str, int]] = set()
         self.runs: dict[str, tuple[Any, str, str, bool]] = {}
         """run id → kind, instance, state, has model."""
+        self.keys: dict[str, bool] = {}
+        """key id → revoked."""
         self.models: dict[str, int | None] = {}
 
 
@@ -81,7 +85,7 @@ class Generator:
         """Append what one command of a random kind makes of the present state."""
         self.tenant = self.random.choice(tuple(self.worlds))
         world = self.worlds[self.tenant]
-        steps = [self.define, self.create_dataset, self.create_instance]
+        steps = [self.define, self.create_dataset, self.create_instance, self.give_access]
         steps += [self.judge, self.deprecate] * bool(world.definitions)
         steps += [self.write, self.announce, self.settle, self.compact, self.purge] * bool(world.datasets)
         if world.instances:
@@ -123,6 +127,35 @@ class Generator:
         return _EPOCH + timedelta(seconds=self.random.randrange(10**7), microseconds=self.random.randrange(3))
 
     # --- definitions ---
+
+    def give_access(self, world: World) -> None:
+        """A key is granted, used for what it may not, or revoked."""
+        live = [key for key, revoked in world.keys.items() if not revoked]
+        key = self.random.choice(live) if live else ""
+        event: Event
+        match self.random.randrange(3) if live else 0:
+            case 0:
+                key = f"{self.random.getrandbits(64):016x}"
+                event = access.AccessGranted(
+                    key_id=key,
+                    principal="p_ann",
+                    role=self.random.choice(("reader", "writer", "operator")),
+                    secret_sha256=self.sha(),
+                    label=self.random.choice((None, "nightly")),
+                    expires_at=self.random.choice((None, self.time())),
+                )
+            case 1:
+                event = access.AccessDenied(
+                    key_id=key,
+                    principal="p_ann",
+                    role="reader",
+                    operation="POST /api/v1/datasets",
+                    role_needed="writer",
+                )
+            case _:
+                event = access.AccessRevoked(key_id=key)
+        world.keys[key] = isinstance(event, access.AccessRevoked)
+        self.append((access_stream(self.tenant), (event,)))
 
     def define(self, world: World) -> None:
         name = f"def-{self.random.randrange(3)}"

@@ -1,0 +1,1 @@
+"""Access: which keys a tenant has given out, to whom, with which role."""
