@@ -1,0 +1,59 @@
+"""Topics of a test's own on the shared broker, and an independent reader: kafka-python."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+
+from infrastructure.kafka.clients import Kafka
+from infrastructure.kafka.topics import Topics, admin_client, make_topics
+
+PARTITIONS = 6
+ReadTopic: TypeAlias = Callable[[str], Sequence[ConsumerRecord]]
+
+
+@pytest.fixture
+def kafka(kafka_broker: str) -> Kafka:
+    """The shared broker, for our own clients."""
+    return Kafka(kafka_broker)
+
+
+@pytest.fixture
+def topic_names() -> Topics:
+    """Names that no other test has; the topics are not made."""
+    return Topics.prefixed(f"t{secrets.token_hex(6)}.")
+
+
+@pytest.fixture
+def topics(kafka: Kafka, topic_names: Topics) -> Topics:
+    """A test's own four topics of six partitions, made as production makes them."""
+    make_topics(admin_client(kafka), topic_names, PARTITIONS)
+    return topic_names
+
+
+@pytest.fixture
+def read_topic(kafka_broker: str) -> ReadTopic:
+    """Reads every message that a topic holds now, partition by partition, as another service would."""
+    return lambda topic: read_whole_topic(kafka_broker, topic)
+
+
+def read_whole_topic(bootstrap: str, topic: str) -> Sequence[ConsumerRecord]:
+    """All messages from the first to the present end of each partition; within a partition in order."""
+    options: dict[str, Any] = {"bootstrap_servers": bootstrap, "enable_auto_commit": False}
+    consumer = KafkaConsumer(auto_offset_reset="earliest", fetch_max_wait_ms=50, **options)
+    try:
+        partitions = [
+            TopicPartition(topic, one) for one in sorted(consumer.partitions_for_topic(topic) or ())
+        ]
+        consumer.assign(partitions)
+        ends = consumer.end_offsets(partitions)
+        found: list[ConsumerRecord] = []
+        while any(consumer.position(one) < ends[one] for one in partitions):
+            for records in consumer.poll(timeout_ms=500).values():
+                found += [one for one in records if one.offset < ends[TopicPartition(topic, one.partition)]]
+        return sorted(found, key=lambda one: (one.partition, one.offset))
+    finally:
+        consumer.close()
