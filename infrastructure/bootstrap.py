@@ -118,7 +118,7 @@ def _wired(settings: Settings, opened: ExitStack) -> Service:
         PolicyContext(services=services, bus=bus, executor=executor),
         PolicyProgressFile(data / "policies.json", log, clock),
     )
-    leases = Leases(bus, views.queries, log, clock, settings.tenant)
+    leases = Leases(bus, views.queries, log, clock, lambda: (settings.tenant,))
     for close in (policies.stop, executor.close, leases.close):
         opened.callback(close)
     return Service(
@@ -160,7 +160,9 @@ def _executor(
     settings: Settings, services: Services, bus: Bus, views: Views, sessions: ExchangeSessions
 ) -> LocalExecutor:
     around = Surroundings(
-        source=ServiceWork(services=services, bus=bus, queries=views.queries, tenant=settings.tenant),
+        source=ServiceWork(
+            services=services, bus=bus, queries=views.queries, tenants=lambda: (settings.tenant,)
+        ),
         artifacts=services.artifacts,
         datasets=services.datasets,
         sessions=sessions,

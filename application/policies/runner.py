@@ -5,17 +5,20 @@ effect.
 import logging
 import threading
 from collections.abc import Mapping
+from itertools import count
 from typing import Protocol
 
 from application.policies.context import Policy, PolicyContext
 from domain.shared.activity import Event, RecordedEvent
+from domain.shared.errors import Kind, RuleBroken
 
 _PAGE = 500
 _WAIT_S = 0.25
 """How long one wait for the log lasts; a stop takes at most as long, beside the policy in hand."""
 _ATTEMPTS = 5
 _FIRST_PAUSE_S = 0.1
-"""Between the first two attempts; each pause is twice the one before."""
+"""Between the first two attempts; each pause is twice the one before, up to a limit."""
+_PAUSE_S_MAX = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -31,9 +34,17 @@ class Progress(Protocol):
         ...
 
 
+class PoliciesFenced(RuleBroken):
+    """Another process has the policies now; this one must not go on."""
+
+    kind = Kind.UNAVAILABLE
+    remedy = "Nothing is lost: the one that has them acts. Start this one again as a standby."
+
+
 class PolicyRunner:
     """One thread that reads the log from where it stopped. A policy that keeps failing is logged as an error
-    and passed over; the others and the events after it are not held up.
+    and passed over; the others and the events after it are not held up. What is only away for a time (the
+    database, a view that is behind) is waited for.
     """
 
     def __init__(
@@ -44,6 +55,8 @@ class PolicyRunner:
         self._progress = progress
         self._position = 0
         self._saved = 0
+        self.failure: BaseException | None = None
+        """What ended the thread for good, if something did."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="policies", daemon=True)
 
@@ -70,16 +83,18 @@ class PolicyRunner:
         return all(self._let_act(policy, recorded) for policy in policies)
 
     def _let_act(self, policy: Policy, recorded: RecordedEvent) -> bool:
-        for attempt in range(1, _ATTEMPTS + 1):
+        failures = 0
+        for attempt in count(1):
             try:
                 policy(recorded, self._context)
             except Exception as error:
+                failures += not _is_passing(error)
                 named = (policy.__name__, recorded.position, attempt)
-                if attempt == _ATTEMPTS:
+                if failures == _ATTEMPTS:
                     _log.exception("policy %s gave up position %d after %d attempts", *named)
                     break
                 _log.warning("policy %s at position %d, attempt %d: %s", *named, error)
-                if self._stop.wait(_FIRST_PAUSE_S * 2 ** (attempt - 1)):
+                if self._stop.wait(min(_FIRST_PAUSE_S * 2 ** (attempt - 1), _PAUSE_S_MAX)):
                     return False
             else:
                 break
@@ -89,6 +104,10 @@ class PolicyRunner:
         while not self._stop.is_set():
             try:
                 self._act_on_page()
+            except PoliciesFenced as fenced:
+                self.failure = fenced
+                _log.error("the policies stop at position %d: %s", self._position, fenced.detail)  # noqa: TRY400
+                return
             except Exception:
                 _log.exception("the policies stand at position %d and try again", self._position)
                 self._stop.wait(_WAIT_S)
@@ -113,3 +132,7 @@ class PolicyRunner:
         if self._position > self._saved:
             self._progress.save(self._position)
             self._saved = self._position
+
+
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, RuleBroken) and error.kind is Kind.UNAVAILABLE

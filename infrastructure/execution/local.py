@@ -16,7 +16,7 @@ from infrastructure.evaluation import evaluate
 from infrastructure.execution.errors import RunCrashed, RunWorkerLost
 from infrastructure.execution.run_folder import RunFolder, make_run_folder
 from infrastructure.execution.supervision import Supervision, Surroundings
-from infrastructure.execution.work import RunWork
+from infrastructure.execution.work import RunWork, Unevaluated
 from infrastructure.processes.distributions import installed_distributions
 
 _log = logging.getLogger(__name__)
@@ -78,6 +78,12 @@ class LocalExecutor:
             supervision = self._busy.get(run_id)
         return None if supervision is None else supervision.session.progress
 
+    def running(self) -> dict[str, tuple[float, str]]:
+        """The runs whose processes live here, each with how far it is."""
+        with self._changed:
+            busy = {run_id: one for run_id, one in self._busy.items() if one is not None}
+        return {run_id: one.session.progress for run_id, one in busy.items()}
+
     def log_path(self, run_id: str) -> Path | None:
         """What a run of ours has printed so far; None if it is not running here."""
         with self._changed:
@@ -135,14 +141,17 @@ class LocalExecutor:
             threading.Thread(target=self._do, args=(key, job), name=f"run-{key}", daemon=True).start()
 
     def _jobs(self) -> list[tuple[str, Callable[[], None]]]:
-        def evaluation(manifest: Manifest) -> Callable[[], None]:
-            return lambda: self._evaluate(manifest)
+        def evaluation(one: Unevaluated) -> Callable[[], None]:
+            return lambda: self._evaluate(one.tenant, one.manifest)
 
         def execution(run_id: str) -> Callable[[], None]:
             return lambda: self._execute(run_id)
 
         definitions = self._source.unevaluated_definitions()
-        evaluations = [(f"{one.name}@{one.version}", evaluation(one)) for one in definitions]
+        evaluations = [
+            (f"{one.tenant}/{one.manifest.name}@{one.manifest.version}", evaluation(one))
+            for one in definitions
+        ]
         return evaluations + [(run_id, execution(run_id)) for run_id in self._source.pending_runs()]
 
     def _do(self, key: str, job: Callable[[], None]) -> None:
@@ -201,8 +210,8 @@ class LocalExecutor:
         except RuleBroken as refusal:
             _log.info("run %s had ended already: %s", run_id, refusal.detail)
 
-    def _evaluate(self, manifest: Manifest) -> None:
-        place = self._folder / f"evaluation-{manifest.name}-{manifest.version}-{os.getpid()}"
+    def _evaluate(self, tenant: str, manifest: Manifest) -> None:
+        place = self._folder / f"evaluation-{tenant}-{manifest.name}-{manifest.version}-{os.getpid()}"
         shutil.rmtree(place, ignore_errors=True)
         try:
             package = self._around.artifacts.checked_path(manifest.package_sha256)
@@ -217,6 +226,7 @@ class LocalExecutor:
             if self._closing:
                 return
             self._source.record_evaluation(
+                tenant,
                 RecordEvaluation(
                     name=manifest.name,
                     version=manifest.version,
@@ -227,7 +237,7 @@ class LocalExecutor:
                     report_sha256=self._around.artifacts.put(result.report.encode()),
                     hyper_parameter_schema=result.hyper_parameter_schema,
                     output_columns=result.output_columns,
-                )
+                ),
             )
         finally:
             shutil.rmtree(place, ignore_errors=True)

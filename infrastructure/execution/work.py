@@ -32,6 +32,13 @@ class RunWork(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[InputSource, ...]
 
 
+class Unevaluated(msgspec.Struct, frozen=True):
+    """A definition version that waits for its verdict."""
+
+    tenant: str
+    manifest: Manifest
+
+
 class WorkSource(Protocol):
     """The service, as the executor sees it. Calls may come from several threads."""
 
@@ -43,7 +50,7 @@ class WorkSource(Protocol):
         """Ids of runs that stand as running with this worker: asked once, before any is started."""
         ...
 
-    def unevaluated_definitions(self) -> Sequence[Manifest]:
+    def unevaluated_definitions(self) -> Sequence[Unevaluated]:
         """Submitted definition versions without a verdict, oldest first."""
         ...
 
@@ -65,6 +72,6 @@ class WorkSource(Protocol):
         """Say that a run ended without a result. Raises RuleBroken."""
         ...
 
-    def record_evaluation(self, command: RecordEvaluation) -> None:
+    def record_evaluation(self, tenant: str, command: RecordEvaluation) -> None:
         """Hand over a verdict. Raises RuleBroken."""
         ...

@@ -37,12 +37,10 @@ relay had published when it wrote this."""
 run_lease = Table(
     "run_lease",
     metadata,
-    Column("tenant", Text, primary_key=True),
     Column("run_id", Text, primary_key=True),
-    Column("worker", Text, nullable=False),
     Column("expires_at_us", BigInteger, nullable=False),
-    Column("fraction", Float, nullable=False),
-    Column("message", Text, nullable=False),
+    Column("fraction", Float),
+    Column("message", Text),
 )
 """Running runs as their workers last spoke of them, by the database's clock; gone when they end."""
 

@@ -4,4 +4,4 @@ from projections.engine.projection import Projection
 from projections.runs.fold import fold
 from projections.runs.tables import RELATIONS
 
-PROJECTION = Projection(name="runs", version=1, relations=RELATIONS, fold=fold)
+PROJECTION = Projection(name="runs", version=2, relations=RELATIONS, fold=fold)

@@ -47,7 +47,7 @@ class MetricPointRow(msgspec.Struct, frozen=True, gc=False):
 
 
 FACTS = fact_table("runs")
-RUNS = Temporal("runs_run", RunRow, key=2)
+RUNS = Temporal("runs_run", RunRow, key=2, indexes=[("state", "valid_to")])
 SUBMISSIONS = Appended(
     "runs_submission",
     SubmissionRow,

@@ -21,6 +21,7 @@ from domain.shared.references import DefinitionRef
 from infrastructure.artifacts.store import FolderArtifactStore
 from infrastructure.datasets.store import FolderDatasetStore
 from infrastructure.execution import InputSource, LocalExecutor, RunWork, Surroundings
+from infrastructure.execution.work import Unevaluated
 from infrastructure.guardrail_measures import ParquetMeasurer
 from infrastructure.packages import ZipPackages
 from tests.execution.definition_packages import packed
@@ -86,9 +87,9 @@ class Desk:
     def running_runs(self, worker: str) -> Sequence[str]:
         return list(self.running)
 
-    def unevaluated_definitions(self) -> Sequence[Manifest]:
+    def unevaluated_definitions(self) -> Sequence[Unevaluated]:
         done = {one.package_sha256 for one in self.evaluations}
-        return [one for one in self.definitions if one.package_sha256 not in done]
+        return [Unevaluated("acme", one) for one in self.definitions if one.package_sha256 not in done]
 
     def start(
         self, run_id: str, worker: str, python: str, distributions: Mapping[str, str]
@@ -118,7 +119,8 @@ class Desk:
             self.failed[command.run_id] = command
             self._changed.notify_all()
 
-    def record_evaluation(self, command: RecordEvaluation) -> None:
+    def record_evaluation(self, tenant: str, command: RecordEvaluation) -> None:
+        assert tenant == "acme"
         with self._changed:
             self.evaluations.append(command)
             self._changed.notify_all()

@@ -19,7 +19,7 @@ class Watched:
 
     def __init__(self, desk: WiredDesk) -> None:
         self.desk = desk
-        self.leases = Leases(desk.bus, desk.queries, desk.log, desk.clock, TENANT)
+        self.leases = Leases(desk.bus, desk.queries, desk.log, desk.clock, lambda: (TENANT,))
 
     def sweep(self, after: timedelta = timedelta(0)) -> list[RecordedEvent]:
         """Let time pass and sweep; what was recorded."""
@@ -83,14 +83,14 @@ def test_finished_runs_are_forgotten(desk: WiredDesk, watched: Watched) -> None:
     watched.leases.renew(run_id)
     desk.send(desk.completion(run_id))
     assert watched.sweep(2 * LEASE) == []
-    assert watched.leases.watched() == ()
+    assert watched.leases.book.watched() == ()
 
 
 def test_a_run_of_the_local_executor_has_no_lease_here(desk: WiredDesk, watched: Watched) -> None:
     desk.start(desk.submit())
     watched.sweep()
     assert watched.sweep(2 * LEASE) == []
-    assert watched.leases.watched() == ()
+    assert watched.leases.book.watched() == ()
 
 
 @pytest.mark.parametrize("executor", ["local", "external"])
@@ -123,7 +123,7 @@ def test_a_run_that_is_started_amid_the_sweep_goes_on(desk: WiredDesk, watched: 
     """The views said pending; by the time of the append a worker has it."""
     run_id = desk.submit()
     bus, log = desk.interleaved()
-    watched.leases = Leases(bus, desk.queries, desk.log, desk.clock, TENANT)
+    watched.leases = Leases(bus, desk.queries, desk.log, desk.clock, lambda: (TENANT,))
     log.just_before_append(lambda: desk.start(run_id))
     assert [one.action for one in watched.sweep(PATIENCE + SECOND)] == ["training_run.started"]
     assert desk.run_state(run_id).status == "running"
@@ -134,7 +134,7 @@ def test_a_run_that_ends_amid_the_sweep_ends_once_and_the_next_is_still_looked_a
 ) -> None:
     first, second = external(desk), external(desk)
     bus, log = desk.interleaved()
-    watched.leases = Leases(bus, desk.queries, desk.log, desk.clock, TENANT)
+    watched.leases = Leases(bus, desk.queries, desk.log, desk.clock, lambda: (TENANT,))
     watched.sweep()
     log.just_before_append(lambda: [desk.send(CancelRun(run_id=each)) for each in (first,)])
     recorded = watched.sweep(LEASE + SECOND)

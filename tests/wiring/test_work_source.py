@@ -21,7 +21,7 @@ WORKFLOW = command_id(77)
 @pytest.fixture
 def work(desk: WiredDesk) -> ServiceWork:
     desk.ready()
-    return ServiceWork(services=desk.services, bus=desk.bus, queries=desk.queries, tenant=TENANT)
+    return ServiceWork(services=desk.services, bus=desk.bus, queries=desk.queries, tenants=lambda: (TENANT,))
 
 
 def claim(work: ServiceWork, run_id: str, worker: str = "w1"):
@@ -57,7 +57,8 @@ def test_more_pending_runs_than_a_page_are_all_found(desk: WiredDesk, work: Serv
 
 def test_another_tenants_runs_are_not_taken(desk: WiredDesk, work: ServiceWork) -> None:
     desk.submit()
-    other = ServiceWork(services=desk.services, bus=desk.bus, queries=desk.queries, tenant="other")
+    others = {"tenants": lambda: ("other",)}
+    other = ServiceWork(services=desk.services, bus=desk.bus, queries=desk.queries, **others)
     assert list(other.pending_runs()) == list(other.unevaluated_definitions()) == []
     assert len(work.pending_runs()) == 1
 
@@ -133,13 +134,13 @@ def test_a_verdict_follows_the_submission_of_its_own_version(desk: WiredDesk, wo
     for version in ("1.1.0", "1.2.0"):
         package = manifest(version=version, package_sha256=digest(f"package {version}"))
         desk.send(SubmitDefinition(package_sha256=desk.packages.add(package)), principal=f"p_{version[2]}")
-    assert [one.version for one in work.unevaluated_definitions()] == ["1.1.0", "1.2.0"]
-    work.record_evaluation(verdict("1.1.0"))
+    assert [one.manifest.version for one in work.unevaluated_definitions()] == ["1.1.0", "1.2.0"]
+    work.record_evaluation(TENANT, verdict("1.1.0"))
     evaluated = last(desk)
     asked = next(one for one in desk.since(0) if one.resource_id == "xgb-signal@1.1.0")
     assert (evaluated.causation_id, evaluated.correlation_id) == (asked.event_id, asked.correlation_id)
     assert evaluated.actor.on_behalf_of == "p_1"
-    assert [one.version for one in work.unevaluated_definitions()] == ["1.2.0"]
+    assert [one.manifest.version for one in work.unevaluated_definitions()] == ["1.2.0"]
 
 
 def test_a_run_without_another_principal_is_the_authors(desk: WiredDesk, work: ServiceWork) -> None:

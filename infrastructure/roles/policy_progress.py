@@ -1,0 +1,58 @@
+"""How far the policies have come, as a fenced row: of several processes only the last that took it moves it."""
+
+from uuid import uuid4
+
+from sqlalchemy import Engine, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from application.policies.runner import PoliciesFenced
+from application.ports import ActivityLog, Clock
+from domain.shared.times import to_micros
+from infrastructure.postgres.operational import policy_progress as table
+
+
+class PostgresPolicyProgress:
+    """`application.policies.runner.Progress` on the one row of `policy_progress`."""
+
+    def __init__(self, engine: Engine, log: ActivityLog, clock: Clock) -> None:
+        self._engine = engine
+        self._log = log
+        self._clock = clock
+        self._owner = uuid4().hex
+
+    def load(self) -> int | None:
+        """Take the row; the last position acted on, None where no policy has been or where the log is another
+        one than they followed: it was imported, or restored and went another way.
+        """
+        fresh = insert(table).values(
+            id=1, owner=self._owner, position=0, event_id=None, saved_at_us=self._now_us()
+        )
+        taking = fresh.on_conflict_do_update(index_elements=["id"], set_={"owner": self._owner})
+        columns = (table.c.position, table.c.event_id, table.c.saved_at_us)
+        with self._engine.begin() as connection:
+            known = connection.execute(select(table.c.id)).first() is not None
+            connection.execute(taking)
+            row = connection.execute(select(*columns)).one()
+        return row.position if known and self._is_of_log(row.position, row.event_id) else None
+
+    def save(self, position: int) -> None:
+        """Everything up to this position was acted on. Raises PoliciesFenced if another one took the row."""
+        moved = (
+            update(table)
+            .where(table.c.owner == self._owner)
+            .values(position=position, event_id=self._event_id(position), saved_at_us=self._now_us())
+        )
+        with self._engine.begin() as connection:
+            if connection.execute(moved).rowcount != 1:
+                raise PoliciesFenced(f"another process has the policies since before position {position}")
+
+    def _is_of_log(self, position: int, event_id: str | None) -> bool:
+        return position == 0 or (event_id is not None and self._event_id(position) == event_id)
+
+    def _event_id(self, position: int) -> str | None:
+        """The event there; None beyond the head and for position 0."""
+        found = self._log.read(position - 1, 1) if position else ()
+        return str(found[0].event_id) if found else None
+
+    def _now_us(self) -> int:
+        return to_micros(self._clock.now())

@@ -1,0 +1,99 @@
+"""The `schedule` role: what follows from events, and the leases of runs. One process is active, others wait."""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import psycopg
+
+from application.policies import POLICIES
+from application.policies.context import PolicyContext
+from application.policies.runner import PolicyRunner
+from infrastructure.leases import Leases
+from infrastructure.postgres.turns import Turn
+from infrastructure.roles.policy_progress import PostgresPolicyProgress
+from infrastructure.roles.remote_executor import WorkersElsewhere
+from infrastructure.roles.role import RoleStatus
+from infrastructure.roles.wiring import Core
+
+TURN = "schedule"
+_LOOK_S = 1.0
+"""How often a standby asks for its turn, and the active one whether it still has it."""
+_log = logging.getLogger(__name__)
+
+
+class Schedule:
+    """Acts while it has the turn. Policies are fenced besides, and what they send has one effect."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._turn = Turn(core.database_url, TURN)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._take_turns, name="schedule", daemon=True)
+        self._is_active = False
+        self.failure: BaseException | None = None
+
+    def start(self) -> None:
+        """Begin to ask for the turn."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the policy in hand, save how far they have come, and let another process act."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def status(self) -> RoleStatus:
+        """Active, or a standby: both are ready."""
+        detail = "acts on events and watches leases" if self._is_active else "waits for its turn"
+        return RoleStatus(ready=self.failure is None, detail=detail, facts={"active": self._is_active})
+
+    def _take_turns(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                if self._turn.take():
+                    self._act()
+            except psycopg.OperationalError as error:
+                _log.warning("the database is away: %s", error)
+            except Exception:
+                _log.exception("the turn ended with an error; another one is asked for")
+            finally:
+                self._is_active = False
+                self._turn.release()
+            self._stopping.wait(_LOOK_S)
+
+    def _act(self) -> None:
+        """Work until told to stop, or until the turn or the fence is lost."""
+        with ExitStack() as parts:
+            policies = self._policies()
+            policies.start()
+            parts.callback(policies.stop)
+            leases = self._leases()
+            leases.start()
+            parts.callback(leases.close)
+            self._is_active = True
+            _log.info("active: policies and leases")
+            while not self._stopping.wait(_LOOK_S):
+                if policies.failure is not None or not self._turn.is_held():
+                    _log.warning("no longer active")
+                    return
+
+    def _policies(self) -> PolicyRunner:
+        core = self._core
+        context = PolicyContext(services=core.services, bus=core.bus, executor=WorkersElsewhere(core.book))
+        progress = PostgresPolicyProgress(core.operations, core.log, core.clock)
+        return PolicyRunner(POLICIES, context, progress)
+
+    def _leases(self) -> Leases:
+        core = self._core
+        everyone: Callable[[object], bool] = lambda _run: True  # noqa: E731 - workers die too
+        return Leases(
+            core.bus,
+            core.views.queries,
+            core.log,
+            core.clock,
+            core.work.tenants_with_runs,
+            book=core.book,
+            is_watched=everyone,
+        )
