@@ -25,13 +25,17 @@ PROJECTION = frozenset(
         "projection.after_commit",
     },
 )
+CONSUMER = frozenset({"consumer.after_poll", "consumer.before_apply", "consumer.after_apply"})
 ARTIFACT = frozenset(
     f"{area}.{place}"
     for area in ("artifact", "dataset")
     for place in ("before_write", "before_sync", "before_rename", "after_rename", "purge_marked")
 )
+RELAY = frozenset(
+    {"relay.after_read", "relay.after_produce", "relay.before_progress", "relay.after_progress"},
+)
 
-NAMES = LOG | PROJECTION | ARTIFACT
+NAMES = LOG | PROJECTION | CONSUMER | ARTIFACT | RELAY
 """Every failpoint there is."""
 
 

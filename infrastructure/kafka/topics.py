@@ -1,5 +1,6 @@
 """The four topics: their names, how they are made, and what is checked before anybody publishes."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -103,6 +104,22 @@ def make_topics(admin: "AdminClient", topics: Topics, partitions: int, replicati
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise KafkaUnreachable(f"the topics could not be made: {error.args[0]}") from error
+    for new in wanted:
+        await_topic(admin, new.topic)
+
+
+def await_topic(admin: "AdminClient", topic: str, timeout_s: float = ADMIN_S) -> None:
+    """Return when the brokers know a topic that was made just now. Raises TopicMissing when time is over."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            partition_count(admin, topic)
+        except TopicMissing:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)  # the news spreads between brokers: nothing here can wake us
+        else:
+            return
 
 
 def partition_count(admin: "AdminClient", topic: str) -> int:

@@ -34,6 +34,14 @@ relay_partition = Table(
 """The last event of each partition: a view that has it has everything of that partition's tenants that the
 relay had published when it wrote this."""
 
+relay_tenant = Table(
+    "relay_tenant",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+"""The last published event of each tenant: what the next one names as `previous`."""
+
 run_lease = Table(
     "run_lease",
     metadata,

@@ -1,15 +1,21 @@
 """Topics of a test's own on the shared broker, and an independent reader: kafka-python."""
 
 import secrets
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
 
 from infrastructure.kafka.clients import Kafka
 from infrastructure.kafka.topics import Topics, admin_client, make_topics
+
+with warnings.catch_warnings():
+    # kafka-python 3.0 loads its schemas in a way that Python 3.11 calls old
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from kafka import KafkaConsumer
+    from kafka.consumer.fetcher import ConsumerRecord
+    from kafka.structs import TopicPartition
 
 PARTITIONS = 6
 ReadTopic: TypeAlias = Callable[[str], Sequence[ConsumerRecord]]
@@ -51,7 +57,7 @@ def read_whole_topic(bootstrap: str, topic: str) -> Sequence[ConsumerRecord]:
         consumer.assign(partitions)
         ends = consumer.end_offsets(partitions)
         found: list[ConsumerRecord] = []
-        while any(consumer.position(one) < ends[one] for one in partitions):
+        while any((consumer.position(one) or 0) < ends[one] for one in partitions):
             for records in consumer.poll(timeout_ms=500).values():
                 found += [one for one in records if one.offset < ends[TopicPartition(topic, one.partition)]]
         return sorted(found, key=lambda one: (one.partition, one.offset))
