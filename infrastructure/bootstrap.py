@@ -1,10 +1,11 @@
 """The only wiring: settings in, a running service out."""
 
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy.exc import DatabaseError, OperationalError
 
@@ -14,6 +15,7 @@ from application.handlers import HANDLERS
 from application.policies import POLICIES
 from application.policies.context import PolicyContext
 from application.policies.runner import PolicyRunner
+from application.ports import Executor
 from application.queries import Queries
 from domain.shared.errors import Kind, RuleBroken
 from infrastructure.activity_log import SqliteActivityLog, open_activity_log
@@ -28,6 +30,7 @@ from infrastructure.identities import SystemIds
 from infrastructure.leases import Leases
 from infrastructure.packages import ZipPackages
 from infrastructure.policy_progress import PolicyProgressFile
+from infrastructure.run_progress import ProgressBoard, ProgressInMemory
 from infrastructure.settings import Settings
 from infrastructure.views import Views, open_views
 from infrastructure.work_source import ServiceWork
@@ -47,6 +50,30 @@ class ViewsUnreadable(RuleBroken):
     remedy = "Move the file, its -wal and its -shm away; the next start folds the views afresh from the log."
 
 
+class Executing(Executor, Protocol):
+    """An executor as HTTP asks it: what it runs itself, or what its workers said."""
+
+    def progress(self, run_id: str) -> tuple[float, str] | None:
+        """How far a run is, 0 to 1, and what it does; None if nothing is known."""
+        ...
+
+    def log_path(self, run_id: str) -> Path | None:
+        """What a run has printed so far; None if it does not run here."""
+        ...
+
+    def wait_idle(self, timeout_s: float) -> bool:
+        """Wait until nothing runs here; False when the time is over first."""
+        ...
+
+
+class Renewing(Protocol):
+    """Leases as HTTP needs them."""
+
+    def renew(self, run_id: str) -> None:
+        """The run was heard of."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """Everything that a way in needs, and the one way to end it."""
@@ -59,9 +86,9 @@ class Service:
     artifacts: FolderArtifactStore
     datasets: FolderDatasetStore
     sessions: ExchangeSessions
-    executor: LocalExecutor
-    policies: PolicyRunner
-    leases: Leases
+    executor: Executing
+    leases: Renewing
+    progress: ProgressBoard
     opened: ExitStack
 
     def close(self) -> None:
@@ -77,19 +104,17 @@ def open_service(settings: Settings) -> Service:
     """
     opened = ExitStack()
     try:
-        service = _wired(settings, opened)
-        service.views.start()
-        service.policies.start()
-        service.executor.start()
-        service.leases.start()
+        service, starts = _wired(settings, opened)
+        for start in starts:
+            start()
     except BaseException:
         opened.close()
         raise
     return service
 
 
-def _wired(settings: Settings, opened: ExitStack) -> Service:
-    """The parts, none of them started; `opened` ends them in the opposite order."""
+def _wired(settings: Settings, opened: ExitStack) -> tuple[Service, Sequence[Callable[[], None]]]:
+    """The parts, and what starts them, in order; `opened` ends them in the opposite order."""
     data = _made(settings.data)
     clock, ids = SystemClock(), SystemIds()
     with _said_of(log_path(data), LogFileForeign):
@@ -121,7 +146,7 @@ def _wired(settings: Settings, opened: ExitStack) -> Service:
     leases = Leases(bus, views.queries, log, clock, lambda: (settings.tenant,))
     for close in (policies.stop, executor.close, leases.close):
         opened.callback(close)
-    return Service(
+    service = Service(
         settings=settings,
         bus=bus,
         queries=views.queries,
@@ -131,10 +156,11 @@ def _wired(settings: Settings, opened: ExitStack) -> Service:
         datasets=datasets,
         sessions=sessions,
         executor=executor,
-        policies=policies,
         leases=leases,
+        progress=ProgressInMemory(),
         opened=opened,
     )
+    return service, (views.start, policies.start, executor.start, leases.start)
 
 
 def _made(data: Path) -> Path:

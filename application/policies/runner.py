@@ -106,7 +106,7 @@ class PolicyRunner:
                 self._act_on_page()
             except PoliciesFenced as fenced:
                 self.failure = fenced
-                _log.error("the policies stop at position %d: %s", self._position, fenced.detail)  # noqa: TRY400
+                _log.error("the policies stop at position %d: %s", self._position, fenced.detail)
                 return
             except Exception:
                 _log.exception("the policies stand at position %d and try again", self._position)

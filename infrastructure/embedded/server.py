@@ -86,7 +86,7 @@ async def _run(app: FastAPI, service: Service, bound: socket.socket, announce: C
     config = uvicorn.Config(
         meter, log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S, server_header=False
     )
-    server = _Server(config, lambda: close_app(app), announce)
+    server = Server(config, lambda: close_app(app), announce)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.end)
@@ -97,7 +97,7 @@ async def _run(app: FastAPI, service: Service, bound: socket.socket, announce: C
         watch.cancel()
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Says when it answers; on its end open streams are closed first, so that draining is short."""
 
     def __init__(
@@ -130,7 +130,7 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def _end_when_idle(server: _Server, meter: UseMeter, service: Service) -> None:
+async def _end_when_idle(server: Server, meter: UseMeter, service: Service) -> None:
     """End when nobody has asked anything for the time set and no run is in hand."""
     limit = service.settings.idle_exit_s
     while limit > 0:

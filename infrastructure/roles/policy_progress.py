@@ -1,4 +1,4 @@
-"""How far the policies have come, as a fenced row: of several processes only the last that took it moves it."""
+"""How far the policies have come, as a fenced row: only the process that took it last moves it."""
 
 from uuid import uuid4
 

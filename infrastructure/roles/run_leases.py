@@ -6,9 +6,9 @@ from sqlalchemy import Engine, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.elements import ColumnElement
 
-from infrastructure.http.progress import Progress
 from infrastructure.leases import LEASE
 from infrastructure.postgres.operational import run_lease
+from infrastructure.run_progress import Progress
 
 _US = 1_000_000
 
@@ -22,7 +22,7 @@ def _expiry() -> ColumnElement[int]:
 
 
 class PostgresLeaseBook:
-    """`infrastructure.leases.LeaseBook`, and how far each run is: `infrastructure.http.progress.Board`."""
+    """`infrastructure.leases.LeaseBook`, and how far each run is: `infrastructure.run_progress.Board`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

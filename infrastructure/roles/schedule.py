@@ -1,4 +1,4 @@
-"""The `schedule` role: what follows from events, and the leases of runs. One process is active, others wait."""
+"""The `schedule` role: what follows from events, and the leases of runs. One process acts, others wait."""
 
 import logging
 import threading

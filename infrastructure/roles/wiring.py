@@ -71,7 +71,7 @@ def scratch(settings: Settings, role: str) -> Path:
 
 
 def open_log(settings: Settings, opened: ExitStack) -> DatabaseActivityLog:
-    """The activity log of the database that the settings name. Raises SettingMissing and what opening it may."""
+    """The activity log in the database of the settings. Raises SettingMissing, and what opening may."""
     log = open_postgres_log(required(settings, "database_url"), SystemClock())
     opened.callback(log.close)
     return log

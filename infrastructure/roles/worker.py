@@ -1,4 +1,4 @@
-"""The `worker` role: runs and evaluations in child processes; several workers share the work through the log."""
+"""The `worker` role: runs and evaluations in child processes; workers share the work through the log."""
 
 import logging
 import socket
@@ -15,9 +15,9 @@ from domain.run.events import RunCancelled, RunFailed, RunSubmitted
 from domain.shared.activity import Event, RecordedEvent
 from infrastructure.execution import LocalExecutor, Surroundings
 from infrastructure.guardrail_measures import ParquetMeasurer
-from infrastructure.http.progress import Progress
 from infrastructure.roles.role import RoleStatus
 from infrastructure.roles.wiring import Core, scratch
+from infrastructure.run_progress import Progress
 from infrastructure.work_source import ServiceWork
 
 HEARTBEAT_S = 5.0
@@ -53,7 +53,7 @@ class FromTheHead:
 
 
 class Worker:
-    """A local executor that follows the shared log. Its name tells its own unfinished runs after a restart."""
+    """A local executor that follows the shared log; by its name it knows its own runs after a restart."""
 
     def __init__(self, core: Core) -> None:
         settings = core.settings

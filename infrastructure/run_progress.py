@@ -1,7 +1,7 @@
 """How far runs with workers elsewhere are: live only, never events, gone at their end."""
 
 import threading
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import msgspec
 
@@ -14,8 +14,24 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     message: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
-class ProgressBoard:
+class ProgressBoard(Protocol):
     """The last word of each worker elsewhere."""
+
+    def say(self, run_id: str, progress: Progress) -> None:
+        """The worker says how far it is."""
+        ...
+
+    def of(self, run_id: str) -> Progress | None:
+        """What it said last."""
+        ...
+
+    def forget(self, run_id: str) -> None:
+        """The run is over."""
+        ...
+
+
+class ProgressInMemory:
+    """The board of a service that is one process."""
 
     def __init__(self) -> None:
         self._said = dict[str, Progress]()

@@ -1,0 +1,70 @@
+"""The `serve` role: the HTTP API over PostgreSQL. Any number of them may run side by side."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import uvicorn
+from fastapi import FastAPI
+
+from infrastructure.access.directory import AccessDirectory
+from infrastructure.bootstrap import Service
+from infrastructure.embedded.server import DRAIN_S, Server, listening
+from infrastructure.http.app import close_app, create_app
+from infrastructure.roles.remote_executor import WorkersElsewhere
+from infrastructure.roles.runner import Ready
+from infrastructure.roles.wiring import Core, open_core, scratch, shared_secret
+from infrastructure.settings import Settings
+
+RUN_TOKENS = "run-tokens"
+
+
+def serve(settings: Settings, ready: Ready) -> int:
+    """Serve until told to end. Raises ServicePortTaken, and what opening log, views and stores may raise."""
+    with ExitStack() as opened, listening(settings.host, settings.port) as bound:
+        core = open_core(settings, opened, role="serve")
+        app = _app(core, bound.getsockname()[1])
+        asyncio.run(_run(app, bound, lambda: ready("serve", bound.getsockname()[1])))
+    return 0
+
+
+def service_of(core: Core) -> Service:
+    """What HTTP works on: the same parts as the embedded service, but nothing runs in this process."""
+    return Service(
+        settings=core.settings,
+        bus=core.bus,
+        queries=core.views.queries,
+        views=core.views,
+        log=core.log,
+        artifacts=core.artifacts,
+        datasets=core.datasets,
+        sessions=core.sessions,
+        executor=WorkersElsewhere(core.book),
+        leases=core.book,
+        progress=core.book,
+        opened=core.opened,
+    )
+
+
+def _app(core: Core, port: int) -> FastAPI:
+    own = core.settings.model_copy(update={"data": scratch(core.settings, f"serve-{port}")})
+    directory = AccessDirectory(core.log)
+    return create_app(
+        service_of(core),
+        own,
+        access=directory,
+        run_token_key=shared_secret(core.operations, RUN_TOKENS),
+    )
+
+
+async def _run(app: FastAPI, bound: socket.socket, announce: Callable[[], None]) -> None:
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S, server_header=False
+    )
+    server = Server(config, lambda: close_app(app), announce)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.end)
+    await server.serve(sockets=[bound])
