@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.shared.errors import Kind, RuleBroken
@@ -43,13 +43,13 @@ class Settings(BaseSettings):
     data: Path = Field(default_factory=default_data)
     """The data folder: log, views, datasets, artifacts; one service owns it at a time."""
     host: str = "127.0.0.1"
-    """Where to listen; loopback only."""
+    """Where to listen; without a `database_url` (and so without API keys) loopback only."""
     port: int = Field(default=8484, ge=0, le=65535)
     """0: any free port, named in service.json."""
     tenant: str = Field(default="local", pattern=TENANT)
-    """The tenant of everything that this service writes and shows."""
+    """The tenant of everything that the embedded service writes and shows; elsewhere the API key says it."""
     principal: str = Field(default="p_local", pattern="^p_[A-Za-z0-9_-]{1,60}$")
-    """The opaque id of who sends commands, until credentials say so."""
+    """The opaque id of who sends commands to the embedded service; elsewhere the API key says it."""
     python: Path | None = None
     """The interpreter of runs and evaluations; None: the service's own."""
     run_slots: int = Field(default=2, ge=0, le=64)
@@ -91,12 +91,18 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     """How log lines look."""
 
-    @field_validator("host")
-    @classmethod
-    def _loopback(cls, host: str) -> str:
-        if host != "localhost" and not _is_loopback(host):
-            raise SettingHostNotLoopback(f"{host!r} can be reached from elsewhere", host=host)
-        return host
+    @model_validator(mode="after")
+    def _closed_without_keys(self) -> "Settings":
+        """The production roles, which have a database, ask for keys; the embedded service asks for none."""
+        if self.database_url is None:
+            refuse_open_host(self.host)
+        return self
+
+
+def refuse_open_host(host: str) -> None:
+    """Raises SettingHostNotLoopback if others than this machine could reach what listens there."""
+    if host != "localhost" and not _is_loopback(host):
+        raise SettingHostNotLoopback(f"{host!r} can be reached from elsewhere", host=host)
 
 
 def _is_loopback(host: str) -> bool:

@@ -78,7 +78,7 @@ class RunTokenInvalid(RuleBroken):
     """The worker's side of a run needs the token that the run was claimed with."""
 
     kind = Kind.FORBIDDEN
-    remedy = "Send the token that starting the run returned, as `Authorization: Bearer …`."
+    remedy = "Send the token that starting the run returned, as `X-Run-Token: …`."
 
 
 class RunInstanceClosed(RuleBroken):

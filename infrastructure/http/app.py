@@ -8,25 +8,39 @@ from typing import Any
 
 from fastapi import Depends, FastAPI, Request, Response
 
+from infrastructure.access.denials import Denials
+from infrastructure.access.directory import AccessDirectory
 from infrastructure.bootstrap import Service
 from infrastructure.http import pages, problems
+from infrastructure.http.entrance import Entrance, OwnMachine, WithKeys
 from infrastructure.http.feed import Feed
 from infrastructure.http.guard import Guard
 from infrastructure.http.intake import Intake
 from infrastructure.http.openapi import PREFIX, add_routes, document, operation_id
 from infrastructure.http.parameters import known_parameters_only
-from infrastructure.http.progress import ProgressBoard
 from infrastructure.http.reading import PlainRead, json_response
 from infrastructure.http.routes.system import METRICS, metrics_text
 from infrastructure.http.run_tokens import RunTokens
-from infrastructure.settings import Settings
+from infrastructure.settings import Settings, refuse_open_host
 
 
-def create_app(service: Service, settings: Settings, *, fingerprint: str = "") -> FastAPI:
+def create_app(
+    service: Service,
+    settings: Settings,
+    *,
+    fingerprint: str = "",
+    access: AccessDirectory | None = None,
+    run_token_key: bytes | None = None,
+) -> FastAPI:
     """The HTTP way into a service. `fingerprint` tells this service from others (see `/health`).
 
+    `access`: the keys that let people in; None: the embedded service, for its own machine only.
+    `run_token_key`: the secret that all processes of a service share; None: the data folder's own.
     Who ends the app's lifespan ends what the app started; the service stays open.
+    Raises SettingHostNotLoopback if others could reach it and no keys are asked for.
     """
+    if access is None:
+        refuse_open_host(settings.host)
     app = FastAPI(
         openapi_url=None,
         docs_url=None,
@@ -40,13 +54,20 @@ def create_app(service: Service, settings: Settings, *, fingerprint: str = "") -
     app.state.uploads = _uploads(settings.data)
     app.state.intake = Intake(service.artifacts)
     app.state.feed = Feed(service.log, service.queries, settings.wait_s_max)
-    app.state.run_tokens = RunTokens.of_folder(settings.data)
-    app.state.progress = ProgressBoard()
+    app.state.run_tokens = RunTokens(run_token_key) if run_token_key else RunTokens.of_folder(settings.data)
+    app.state.progress = service.progress
     add_routes(app, [Depends(known_parameters_only)])
     _add_pages(app)
     problems.install(app)
-    app.add_middleware(Guard)
+    app.state.entrance = _entrance(app, service, settings, access)
+    app.add_middleware(Guard, entrance=app.state.entrance)
     return app
+
+
+def _entrance(app: FastAPI, service: Service, settings: Settings, access: AccessDirectory | None) -> Entrance:
+    if access is None:
+        return OwnMachine(settings)
+    return WithKeys(access, Denials(service.bus), app.router.routes)
 
 
 def close_app(app: FastAPI) -> None:

@@ -7,9 +7,9 @@ from domain.shared.activity import StreamKey
 from infrastructure.bootstrap import Service
 
 
-def report_of(service: Service, command_id: UUID, stream: StreamKey) -> GateReport | None:
+def report_of(service: Service, tenant: str, command_id: UUID, stream: StreamKey) -> GateReport | None:
     """The report that this command left in the stream; None if it passed no gate."""
-    for recorded in service.log.read_stream(service.settings.tenant, stream):
+    for recorded in service.log.read_stream(tenant, stream):
         if recorded.command_id == command_id and isinstance(recorded.event, GuardrailEvaluated):
             return recorded.event.report
     return None

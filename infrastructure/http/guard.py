@@ -6,36 +6,44 @@ from uuid import UUID, uuid4
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.shared.errors import RuleBroken
-from infrastructure.http.errors import HostNotAllowed, OriginNotAllowed
+from infrastructure.http.entrance import Entrance
 from infrastructure.http.problems import internal_error, problem_of, problem_response
 
-NAMES = ("127.0.0.1", "localhost", "[::1]")
-"""Names of this machine that a `Host` header may carry."""
-READING = ("GET", "HEAD", "OPTIONS")
 SAFETY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
+_POLICY_VIOLATION = 1008
 
 
 class Guard:
-    """Refuses foreign hosts and origins, gives each request a correlation id, makes any failure a problem."""
+    """Lets in whom the entrance lets in, gives each request a correlation id, makes any failure a problem.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Routes, mounts and sockets lie behind it; only the server's own lifespan passes by. A kind of connection
+    that it does not know goes nowhere.
+    """
+
+    def __init__(self, app: ASGIApp, entrance: Entrance) -> None:
         self._app = app
+        self._entrance = entrance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        match scope["type"]:
+            case "lifespan":
+                await self._app(scope, receive, send)
+            case "http":
+                await self._request(scope, receive, send)
+            case "websocket":
+                await self._socket(scope, receive, send)
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = _headers(scope)
         correlation_id = _correlation_id(headers.get(b"x-correlation-id"))
         scope["correlation_id"] = correlation_id
         answer = _Answer(send, correlation_id)
         try:
-            _check_host(headers.get(b"host", ""), scope.get("server"))
-            _check_origin(scope["method"], headers)
+            scope["identity"] = await self._entrance.enter(scope, headers)
             await self._app(scope, receive, answer)
         except RuleBroken as broken:
             await problem_response(problem_of(broken, correlation_id))(scope, receive, answer)
@@ -43,6 +51,17 @@ class Guard:
             if answer.begun:
                 raise
             await internal_error(correlation_id, failure)(scope, receive, answer)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A socket that may not come in is closed before it opens: the server answers 403."""
+        headers = _headers(scope)
+        scope["correlation_id"] = _correlation_id(headers.get(b"x-correlation-id"))
+        try:
+            scope["identity"] = await self._entrance.enter(scope, headers)
+        except RuleBroken as broken:
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": broken.code})
+            return
+        await self._app(scope, receive, send)
 
 
 class _Answer:
@@ -68,33 +87,12 @@ def _with(
     return [*present, *(pair for pair in more if pair[0] not in names)]
 
 
+def _headers(scope: Scope) -> dict[bytes, str]:
+    return {name: value.decode("latin-1") for name, value in scope["headers"]}
+
+
 def _correlation_id(text: str | None) -> UUID:
     try:
         return UUID(text) if text else uuid4()
     except ValueError:
         return uuid4()
-
-
-def _check_host(host: str, server: tuple[str, int | None] | None) -> None:
-    name, port = _split(host)
-    bound = server[1] if server else None
-    if name not in NAMES or (bound is not None and port != str(bound)):
-        raise HostNotAllowed(f"the host {host!r} is not this service", host=host)
-
-
-def _split(host: str) -> tuple[str, str]:
-    name, colon, port = host.rpartition(":")
-    if not colon or port.endswith("]"):
-        return host, "80"
-    return name, port
-
-
-def _check_origin(method: str, headers: dict[bytes, str]) -> None:
-    """Browsers name the page that started a write; ours is the only one that may (CSRF)."""
-    if method in READING:
-        return
-    origin = headers.get(b"origin")
-    if origin is not None and origin != f"http://{headers.get(b'host')}":
-        raise OriginNotAllowed(f"the origin {origin!r} may not write here", origin=origin)
-    if headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
-        raise OriginNotAllowed("a page of another site may not write here")

@@ -18,7 +18,7 @@ PREFIX = "/api/v1"
 DESCRIPTION = (
     "Model operations as an event log: every answer can be asked `as_of` any moment of the log, rows of "
     "datasets as of any moment of the world. Writes take `Idempotency-Key` and `If-Match`; errors are "
-    "problem+json."
+    "problem+json. Every service but the embedded one asks for an API key: `Authorization: Bearer …`."
 )
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 
@@ -28,6 +28,8 @@ def document(app: FastAPI) -> dict[str, Any]:
     made = get_openapi(
         title="OptAIC MLOps", version="1", openapi_version="3.1.0", description=DESCRIPTION, routes=app.routes
     )
+    made.setdefault("components", {})["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer"}}
+    made["security"] = [{"apiKey": []}, {}]
     return schemas.resolve(made)
 
 

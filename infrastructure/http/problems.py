@@ -21,6 +21,7 @@ from infrastructure.http.errors import (
 
 STATUS: dict[Kind, int] = {
     Kind.MALFORMED: 400,
+    Kind.UNAUTHENTICATED: 401,
     Kind.FORBIDDEN: 403,
     Kind.NOT_FOUND: 404,
     Kind.STATE: 409,
@@ -80,6 +81,8 @@ def title_of(rule: type[RuleBroken]) -> str:
 def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> Response:
     """The answer that carries a problem."""
     more = {"Retry-After": str(RETRY_AFTER_S)} if problem.status == STATUS[Kind.UNAVAILABLE] else {}
+    if problem.status == STATUS[Kind.UNAUTHENTICATED]:
+        more["WWW-Authenticate"] = 'Bearer realm="optaic-mlops"'
     return Response(
         msgspec.json.encode(problem, enc_hook=str),
         status_code=problem.status,

@@ -12,6 +12,7 @@ from application.queries import Paging, Queries
 from application.views import Page
 from domain.shared.errors import ProjectionBehind, RuleBroken
 from domain.shared.times import LogMoment
+from infrastructure.access.identity import Identity
 from infrastructure.bootstrap import Service
 from infrastructure.http.moments import log_moment, wait_for
 
@@ -44,9 +45,14 @@ class Reader:
     after: int | None = None
 
     @property
+    def identity(self) -> Identity:
+        """Who asks."""
+        return identity_of(self.request)
+
+    @property
     def tenant(self) -> str:
         """Whose data is read."""
-        return self.service.settings.tenant
+        return self.identity.tenant
 
     @property
     def queries(self) -> Queries:
@@ -91,6 +97,14 @@ class Reader:
             query = urlencode([*others, ("cursor", page.next_cursor)])
             headers["Link"] = f'<{self.request.url.path}?{query}>; rel="next"'
         return json_response(page, headers=headers)
+
+
+def identity_of(request: Request) -> Identity:
+    """Who sends a request, as the guard in front of all routes knows it. KeyError: the route is public."""
+    identity: Identity | None = request.scope["identity"]
+    if identity is None:
+        raise KeyError("a public route asked for an identity")
+    return identity
 
 
 def found(view: V | None, unknown: type[RuleBroken], name: str) -> V:

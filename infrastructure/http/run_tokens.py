@@ -12,7 +12,7 @@ _KEY_BYTES = 32
 
 
 class RunTokens:
-    """HMAC-SHA-256 of the run's id under a key that only this data folder holds."""
+    """HMAC-SHA-256 of the run's id, and its tenant where there are several, under a key of the service."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -34,12 +34,20 @@ class RunTokens:
             aside.replace(path)
         return cls(path.read_bytes())
 
-    def make(self, run_id: str) -> str:
-        """The token of a run."""
-        return hmac.new(self._key, run_id.encode(), hashlib.sha256).hexdigest()
+    def make(self, run_id: str, tenant: str | None = None) -> str:
+        """The token of a run; None: the service has one tenant only."""
+        of = run_id if tenant is None else f"{tenant}\n{run_id}"
+        return hmac.new(self._key, of.encode(), hashlib.sha256).hexdigest()
 
-    def check(self, run_id: str, authorization: str | None) -> None:
-        """Check an `Authorization: Bearer …` header. Raises RunTokenInvalid."""
-        scheme, _, token = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(self.make(run_id).encode(), token.encode()):
+    def check(self, run_id: str, token: str | None, tenant: str | None = None) -> None:
+        """Raises RunTokenInvalid."""
+        if not hmac.compare_digest(self.make(run_id, tenant).encode(), (token or "").encode()):
             raise RunTokenInvalid(f"this is not the token of run {run_id}")
+
+
+def sent_token(run_token: str | None, authorization: str | None) -> str | None:
+    """The token of a request: `X-Run-Token`, or `Authorization: Bearer …` where that carries no API key."""
+    if run_token is not None:
+        return run_token
+    scheme, _, token = (authorization or "").partition(" ")
+    return token if scheme.lower() == "bearer" else None

@@ -49,14 +49,14 @@ def answers(
 ) -> dict[str, Any]:
     """Arguments of a route decorator: the view in its answers, under `status` and `more`.
 
-    `refusals`: statuses that this route may refuse with, beside 400, 403 and 503 of every route.
+    `refusals`: statuses that this route may refuse with, beside 400, 401, 403 and 503 of every route.
     `also`: other media types that `Accept` may ask for.
     """
     content = {_JSON: {"schema": _marker(view)}, **{kind: _binary() for kind in also}}
     responses: dict[int | str, dict[str, Any]] = {
         code: {"description": _DESCRIPTIONS[code], "content": content} for code in (status, *more)
     }
-    for code in sorted({400, 403, 503, *refusals}):
+    for code in sorted({400, 401, 403, 503, *refusals}):
         responses[code] = {
             "description": _DESCRIPTIONS[code],
             "content": {MEDIA_TYPE: {"schema": _marker(Problem)}},
@@ -126,6 +126,7 @@ _DESCRIPTIONS = {
     201: "created",
     202: "accepted; the work goes on",
     400: "malformed",
+    401: "no API key that holds, where the service asks for one",
     403: "not allowed",
     404: "unknown, or another tenant's",
     406: "no media type that Accept names is offered",

@@ -9,12 +9,12 @@ from fastapi import Depends, Header, Request, Response
 
 from application.bus import Sender
 from application.ports import Outcome
-from domain.shared.activity import Actor
 from domain.shared.command import Command
 from domain.shared.ids import command_id_of_key
+from infrastructure.access.identity import Identity
 from infrastructure.bootstrap import Service
 from infrastructure.http.errors import RequestParameterMalformed
-from infrastructure.http.reading import json_response
+from infrastructure.http.reading import identity_of, json_response
 from infrastructure.http.results import Written
 
 W = TypeVar("W", bound=Written)
@@ -39,6 +39,7 @@ class Writer:
     """One request that writes."""
 
     service: Service
+    identity: Identity
     command_id: UUID
     is_fresh: bool
     """The command id comes from no key: nobody can have used it before."""
@@ -52,10 +53,9 @@ class Writer:
 
         Raises the RuleBroken that refused it.
         """
-        settings = self.service.settings
         sender = Sender(
-            tenant=settings.tenant,
-            actor=Actor(principal=settings.principal),
+            tenant=self.identity.tenant,
+            actor=self.identity.actor,
             command_id=self.command_id,
             is_fresh=self.is_fresh,
             reason=reason,
@@ -100,10 +100,10 @@ class Writer:
 
 async def writer(request: Request, key: Key = None, match: Match = None) -> Writer:
     """Who sends, under which key and condition."""
-    service: Service = request.app.state.service
-    settings = service.settings
-    command_id = command_id_of_key(settings.tenant, settings.principal, key) if key else uuid4()
-    return Writer(service, command_id, key is None, request.scope["correlation_id"], _stream_version(match))
+    service, identity = request.app.state.service, identity_of(request)
+    command_id = command_id_of_key(identity.tenant, identity.principal, key) if key else uuid4()
+    correlation_id = request.scope["correlation_id"]
+    return Writer(service, identity, command_id, key is None, correlation_id, _stream_version(match))
 
 
 def _stream_version(match: str | None) -> int | None:

@@ -46,6 +46,7 @@ kind = "model.performance"
 config = { metric = "hit", at_least = 0.5 }
 """
 """A contract that the completion of `Life.trained` misses, enforced as its space says: a warning."""
+KEY = {"principal": "p_ada", "role": "writer", "label": "laptop"}
 NODE = "dataset_version:spx-alpha-predictions@1"
 
 
@@ -92,6 +93,11 @@ def upload(before: Callable[[Life], Any], path: str, content: bytes, headers: di
 def nothing(_life: Life) -> str:
     """No preparation."""
     return ""
+
+
+def given(life: Life) -> str:
+    """A key that was granted; its id."""
+    return life.post("/access/keys", KEY, 201)["key_id"]
 
 
 def written(life: Life) -> str:
@@ -228,6 +234,7 @@ READS: dict[str, Ask] = {
     "search": read("/search", q="alpha"),
     "explain_problem": read("/problems/run.already_finished"),
     "show_service_metrics": read("/metrics"),
+    "list_keys": read("/access/keys"),
 }
 """How each operation that changes nothing is asked, of a service with a whole life behind it."""
 
@@ -261,6 +268,8 @@ CHANGES: dict[str, Ask] = {
     "store_blob": upload(nothing, "/blobs", b"bytes", {"Content-Type": "application/octet-stream"}),
     "rebuild_views": change(written, "/system/rebuild"),
     "verify_all": change(written, "/system/verify"),
+    "grant_key": change(nothing, "/access/keys", KEY),
+    "revoke_key": change(given, "/access/keys/{}/revoke", REASON),
 }
 """How each operation that changes something, or needs a change of its own, is asked of a fresh service."""
 

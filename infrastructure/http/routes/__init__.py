@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from infrastructure.http.routes import (
+    access,
     activity,
     blobs,
     commands,
@@ -29,5 +30,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     activity.router,
     commands.router,
     blobs.router,
+    access.router,
     system.router,
 )

@@ -15,7 +15,7 @@ from application.queries import ActivityFilter, Paging
 from application.views import ActivityView, HistoryView, Page
 from infrastructure.http.errors import EventUnknown, RequestParameterMalformed, ResourceUnknown
 from infrastructure.http.moments import past_time
-from infrastructure.http.reading import Part, PlainRead, Read, found
+from infrastructure.http.reading import Part, PlainRead, Read, found, identity_of
 from infrastructure.http.schemas import answers, files
 
 router = APIRouter(tags=["activity"])
@@ -74,7 +74,9 @@ async def stream_activity(
     beyond: Annotated[int | None, Query(ge=0, le=2**53, description="Start after it; default: now.")] = None,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> Response:
-    """Events as they are recorded and seen by all views (server-sent events); the id is the position."""
+    """Events as they are recorded and seen by all views (server-sent events); the id is the position. Ends
+    when its key does.
+    """
     if last_event_id is not None:
         if not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 17):  # noqa: PLR2004
             raise RequestParameterMalformed(f"Last-Event-ID {last_event_id!r} is not a position")
@@ -89,6 +91,8 @@ async def _events(request: Request, chosen: ActivityFilter, position: int) -> As
     said = time.monotonic()
     while not feed.closed:
         seen = await feed.beyond(position, KEEP_ALIVE_S)
+        if not await request.app.state.entrance.holds(identity_of(request)):
+            return
         for event in await to_thread.run_sync(_after, request, chosen, position) if seen > position else ():
             yield format_sse_event(id=str(event.position), data_str=msgspec.json.encode(event).decode())
             position, said = event.position, time.monotonic()
@@ -101,7 +105,7 @@ async def _events(request: Request, chosen: ActivityFilter, position: int) -> As
 def _after(request: Request, chosen: ActivityFilter, position: int) -> tuple[ActivityView, ...]:
     service = request.app.state.service
     wanted = msgspec.structs.replace(chosen, after=position, oldest_first=True)
-    return service.queries.activity(service.settings.tenant, wanted, Paging(limit=_PAGE)).items
+    return service.queries.activity(identity_of(request).tenant, wanted, Paging(limit=_PAGE)).items
 
 
 @router.get("/activity/{position}", **answers(ActivityView, refusals=[404]))

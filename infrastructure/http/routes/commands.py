@@ -7,12 +7,13 @@ from fastapi import APIRouter, Request, Response
 
 from application.bus import Sender
 from domain.catalogue import COMMANDS
-from domain.shared.activity import Actor
 from domain.shared.command import Command, CommandMessage
 from domain.shared.errors import CommandMalformed, CommandUnknown
 from infrastructure.http.bodies import JsonBody, decoded_exactly
 from infrastructure.http.errors import CommandNotFromOutside
+from infrastructure.http.reading import identity_of
 from infrastructure.http.results import Written
+from infrastructure.http.route_roles import needed_for
 from infrastructure.http.schemas import answers, exact_body
 from infrastructure.http.writing import Writer
 
@@ -31,11 +32,13 @@ def send_command(request: Request, content: JsonBody) -> Response:
     """Send any command that may come from outside; docs/commands.md lists them."""
     message = decoded_exactly(content, CommandMessage)
     command = _command(message)
-    service = request.app.state.service
+    service, identity = request.app.state.service, identity_of(request)
+    request.app.state.entrance.require(identity, needed_for(type(command)), message.type)
     sender = _sender(message, request)
     outcome = service.bus.send(command, sender)
     status = 202 if message.type in _WORK_GOES_ON else 201 if message.type in _CREATED else 200
-    writer = Writer(service, UUID(message.command_id), False, sender.correlation_id or UUID(int=0), None)
+    correlation_id = sender.correlation_id or UUID(int=0)
+    writer = Writer(service, identity, UUID(message.command_id), False, correlation_id, None)
     return writer.answer(outcome, status=status)
 
 
@@ -53,11 +56,11 @@ def _command(message: CommandMessage) -> Command:
 
 
 def _sender(message: CommandMessage, request: Request) -> Sender:
-    settings = request.app.state.service.settings
+    identity = identity_of(request)
     correlation = message.correlation_id
     return Sender(
-        tenant=settings.tenant,
-        actor=Actor(principal=settings.principal),
+        tenant=identity.tenant,
+        actor=identity.actor,
         command_id=_uuid(message.command_id, "command_id"),
         reason=message.reason,
         correlation_id=_uuid(correlation, "correlation_id")

@@ -77,7 +77,7 @@ async def _with_verdict(request: Request, write: Write, outcome: Outcome, wait_s
     def verdict() -> DefinitionView | None:
         if ref is None:
             return None
-        view = service.queries.definition(service.settings.tenant, ref.name, ref.version)
+        view = service.queries.definition(write.identity.tenant, ref.name, ref.version)
         return view if view is not None and view.evaluation is not None else None
 
     view = await request.app.state.feed.settled(verdict, wait_s) if wait_s else None

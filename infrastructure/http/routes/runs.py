@@ -12,11 +12,11 @@ from domain.run.commands import CancelRun, SubmitRun
 from domain.run.errors import RunUnknown
 from infrastructure.http.bodies import JsonBody, decoded, decoded_exactly
 from infrastructure.http.errors import BackfillRefitNotOffered, RequestParameterMalformed, RunLogMissing
-from infrastructure.http.progress import Progress
 from infrastructure.http.reading import Part, PlainRead, Read, Reader, found
 from infrastructure.http.results import RunWritten, Written
 from infrastructure.http.schemas import answers, body, exact_body, files
 from infrastructure.http.writing import Write
+from infrastructure.run_progress import Progress
 
 router = APIRouter(tags=["runs"])
 
@@ -88,7 +88,7 @@ async def _submitted(
     service = request.app.state.service
 
     def ended() -> RunView | None:
-        view = service.queries.run(service.settings.tenant, run_id)
+        view = service.queries.run(write.identity.tenant, run_id)
         return view if view is not None and view.state in _FINISHED else None
 
     run = await request.app.state.feed.settled(ended, wait_s) if wait_s else None

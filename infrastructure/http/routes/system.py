@@ -14,7 +14,7 @@ from infrastructure import verification
 from infrastructure.http.bodies import JsonBody, decoded_exactly
 from infrastructure.http.errors import ResourceUnknown
 from infrastructure.http.problems import STATUS, title_of
-from infrastructure.http.reading import PlainRead, Read, found, json_response
+from infrastructure.http.reading import PlainRead, Read, found, identity_of, json_response
 from infrastructure.http.schemas import answers, exact_body, files
 
 router = APIRouter(tags=["system"])
@@ -128,7 +128,7 @@ def show_readiness(read: PlainRead) -> Response:
 @router.get("/version", **answers(ServiceVersion))
 async def show_service_version(request: Request) -> Response:
     """Which code answers, for which tenant."""
-    tenant = request.app.state.settings.tenant
+    tenant = identity_of(request).tenant
     return json_response(
         ServiceVersion(
             service=version("optaic-mlops-service"), api="v1", python=platform.python_version(), tenant=tenant

@@ -189,6 +189,10 @@ def _version(read: Reader, ref: VersionRef) -> VersionView:
 
 def _moved(write: Writer, outcome: Outcome, version: VersionRef, *, dry_run: bool = False) -> Response:
     stream = decider.stream(version.name, version.number)
-    report = outcome.facts.get("report") if dry_run else report_of(write.service, write.command_id, stream)
+    report = (
+        outcome.facts.get("report")
+        if dry_run
+        else report_of(write.service, write.identity.tenant, write.command_id, stream)
+    )
     location = f"/api/v1/versions/{version}"
     return write.answer(outcome, location=location, of=GateWritten, dry_run=dry_run, report=report)

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from domain.run import decider
 from domain.run.commands import CompleteRun, FailRun, LogMetrics, StartRun
 from infrastructure.http.bodies import JsonBody, decoded, decoded_exactly
-from infrastructure.http.progress import Progress
-from infrastructure.http.reading import json_response
+from infrastructure.http.reading import identity_of, json_response
 from infrastructure.http.results import GateWritten, RunClaimed, Written
+from infrastructure.http.run_tokens import sent_token
 from infrastructure.http.schemas import answers, body, exact_body
 from infrastructure.http.writing import Write
 from infrastructure.leases import LEASE
+from infrastructure.run_progress import Progress
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["workers"])
 
@@ -20,11 +21,22 @@ router = APIRouter(prefix="/runs/{run_id}", tags=["workers"])
 async def run_of_token(
     request: Request,
     run_id: str,
-    authorization: Annotated[str | None, Header(description="`Bearer` and the run's token.")] = None,
+    x_run_token: Annotated[str | None, Header(description="The run's token.")] = None,
+    authorization: Annotated[
+        str | None, Header(description="`Bearer` and the API key; without keys, the run's token may be here.")
+    ] = None,
 ) -> str:
     """The run whose token was sent. Raises RunTokenInvalid."""
-    request.app.state.run_tokens.check(run_id, authorization)
+    tenant = tenant_of_token(request)
+    token = sent_token(x_run_token, authorization if tenant is None else None)
+    request.app.state.run_tokens.check(run_id, token, tenant)
     return run_id
+
+
+def tenant_of_token(request: Request) -> str | None:
+    """The tenant that a run's token is bound to; None in the embedded service, which has one."""
+    identity = identity_of(request)
+    return None if identity.key_id is None else identity.tenant
 
 
 OwnRun = Annotated[str, Depends(run_of_token)]
@@ -41,7 +53,8 @@ def start_run(request: Request, run_id: str, content: JsonBody, write: Write) ->
     outcome = write.send(command, reason)
     state = request.app.state
     state.service.leases.renew(run_id)
-    token, lease_s = state.run_tokens.make(run_id), LEASE.total_seconds()
+    token = state.run_tokens.make(run_id, tenant_of_token(request))
+    lease_s = LEASE.total_seconds()
     return write.answer(outcome, of=RunClaimed, run_id=run_id, token=token, lease_s=lease_s)
 
 
@@ -55,7 +68,9 @@ def report_progress(request: Request, run_id: OwnRun, content: JsonBody) -> Resp
     progress = decoded_exactly(content, Progress)
     service = request.app.state.service
     # from the stream: a view may not have the start yet
-    run = service.log.load(service.settings.tenant, decider.stream(run_id), decider.INITIAL, decider.evolve)
+    run = service.log.load(
+        identity_of(request).tenant, decider.stream(run_id), decider.INITIAL, decider.evolve
+    )
     decider.existing(run.state, run_id)
     if run.state.status == "running":
         service.leases.renew(run_id)

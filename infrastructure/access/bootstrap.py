@@ -1,0 +1,56 @@
+"""The first operator of a tenant, written straight into its log: whoever can reach the database may."""
+
+import hashlib
+from uuid import uuid4
+
+import msgspec
+
+from application.ports import ActivityLog, StreamWrite
+from domain.access import decider
+from domain.access.commands import GrantAccess
+from domain.shared.activity import Actor, Envelope
+from domain.shared.errors import CommandMalformed, StreamConflict
+from infrastructure.access.keys import new_key
+from infrastructure.activity_log.system_clock import SystemClock
+
+REASON = "the first key of the tenant"
+
+
+def bootstrap(log: ActivityLog, tenant: str, principal: str) -> str:
+    """A new operator key, to be shown once, for a tenant that has no live one.
+
+    Raises AccessBootstrapped if it has (also when somebody else was faster), CommandMalformed.
+    """
+    key = new_key()
+    command = _command(key_id=key.key_id, principal=principal, secret_sha256=key.sha256)
+    stream, attempts = decider.stream(tenant), 3
+    while True:
+        loaded = log.load(tenant, stream, decider.INITIAL, decider.evolve)
+        events = decider.bootstrap(loaded.state, command, SystemClock().now())
+        try:
+            log.append(_envelope(tenant, command), [StreamWrite(stream, loaded.version, events)])
+        except StreamConflict:
+            attempts -= 1
+            if not attempts:
+                raise
+        else:
+            return key.text
+
+
+def _command(**fields: str) -> GrantAccess:
+    try:
+        return msgspec.convert({**fields, "role": "operator", "label": "bootstrap"}, GrantAccess)
+    except msgspec.ValidationError as error:
+        raise CommandMalformed(str(error)) from None
+
+
+def _envelope(tenant: str, command: GrantAccess) -> Envelope:
+    command_id = uuid4()
+    return Envelope(
+        tenant=tenant,
+        actor=Actor(principal=command.principal, method="bootstrap"),
+        command_id=command_id,
+        body_hash=hashlib.sha256(msgspec.json.encode([command.TYPE, command])).digest(),
+        correlation_id=command_id,
+        reason=REASON,
+    )
