@@ -22,8 +22,10 @@ class Turn:
     protects is fenced too; the turn only keeps two from working against each other.
     """
 
-    def __init__(self, database_url: str, name: str) -> None:
+    def __init__(self, database_url: str, name: str, *, silence_s: float | None = None) -> None:
+        """`silence_s`: a holder that is silent for so long loses the turn (frozen, say); None: never."""
         self._url = libpq_url(database_url)
+        self._settings = {} if silence_s is None else {"idle_session_timeout": str(int(silence_s * 1000))}
         self._number = lock_number(name)
         self.name = name
         self._connection: psycopg.Connection[Any] | None = None
@@ -33,7 +35,7 @@ class Turn:
         """Whether it is ours now. Raises psycopg.OperationalError if the database cannot be reached."""
         with self._lock:
             if self._connection is None:
-                arguments = connect_arguments(f"optaic-mlops turn {self.name}")
+                arguments = connect_arguments(f"optaic-mlops turn {self.name}", None, self._settings)
                 self._connection = psycopg.connect(self._url, autocommit=True, **arguments)
             try:
                 row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", (self._number,)).fetchone()
