@@ -59,9 +59,11 @@ lock:  ## resolve again; UPGRADE=--upgrade takes newer versions
 	$(LOCK) requirements/uv.in -o requirements/uv.txt
 	$(LOCK) $(PROJECT) --all-extras --group dev -o requirements/dev.txt
 	$(LOCK) $(PROJECT) --constraint requirements/dev.txt --extra demo -o requirements/demo.txt
+	$(LOCK) $(PROJECT) --constraint requirements/dev.txt $(SERVICE) -o requirements/service.txt
 	$(LOCK) $(PROJECT) --constraint requirements/dev.txt -o requirements/core.txt
 
 LOCK = $(UV) compile --quiet --universal --generate-hashes --no-header --python-version 3.11 $(UPGRADE)
+SERVICE := --extra postgres --extra kafka --extra s3 --extra otel --extra demo
 PROJECT := pyproject.toml requirements/build.in --no-emit-package optaic-mlops --override requirements/overrides.txt
 
 install: $(VENV)/dev.stamp  ## the environment of development, nothing more

@@ -12,7 +12,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = {"optaic-mlops", "optaic-mlops-service"}
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
-LOCKS = ("core", "demo", "dev", "uv")
+LOCKS = ("core", "demo", "service", "dev", "uv")
+SERVICE = ("postgres", "kafka", "s3", "otel", "demo")
+"""The extras of the production image."""
 
 Pins = dict[str, set[str]]
 
@@ -35,6 +37,7 @@ def asked() -> dict[str, list[Requirement]]:
     texts = {
         "core": core,
         "demo": [*core, *extras["demo"]],
+        "service": [*core, *(text for extra in SERVICE for text in extras[extra])],
         "dev": [*core, *everything, *manifest["dependency-groups"]["dev"]],
         "uv": _lines("uv.in"),
     }
@@ -52,7 +55,7 @@ def test_a_lock_holds_everything_that_is_asked_for(lock):
     assert unmet == [], f"requirements/{lock}.txt is old: run `make lock` and commit it"
 
 
-@pytest.mark.parametrize(("smaller", "larger"), [("core", "demo"), ("demo", "dev")])
+@pytest.mark.parametrize(("smaller", "larger"), [("core", "demo"), ("demo", "service"), ("service", "dev")])
 def test_a_larger_lock_holds_the_smaller_one_at_the_same_versions(smaller, larger):
     held = pins(larger)
     assert {name: versions for name, versions in pins(smaller).items() if held.get(name) != versions} == {}
