@@ -63,3 +63,11 @@ def kafka_broker() -> Iterator[str]:
 
     with broker_address() as address:
         yield address
+
+
+@pytest.fixture
+def log_database(database: str) -> str:
+    """The URL of a database with the log installed, as the application's role."""
+    from tests.support.log_database import installed
+
+    return installed(database)

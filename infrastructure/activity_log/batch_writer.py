@@ -46,36 +46,42 @@ class BatchWriter:
             return self._write(batch)
         except Exception as error:
             self._recover()
-            if len(batch) > 1:
+            if len(batch) > 1 and not self._session.is_outage(error):
                 return [answer for submission in batch for answer in self.write((submission,))]
-            return (self._failure(error),)
+            return [self._failure(error)] * len(batch)
         except BaseException:
             self._recover()
             raise
 
     def _write(self, batch: Sequence[Submission]) -> Sequence[Answer]:
         hit("log.before_begin")
-        self._session.begin()
-        decision = self._decide(batch)
-        if decision.is_empty:
-            self._session.rollback()
-            return decision.answers
-        self._session.write(self._head, decision)
-        hit("log.after_insert")
-        hit("log.before_commit")
-        self._session.commit()
+        decision = self._session.write_at_once(batch, self._now_us, self._absent)
+        if decision is None:
+            decision = self._write_checked(batch)
         hit("log.after_commit")
         self._advance(decision)
         hit("log.before_answer")
         return decision.answers
 
-    def _decide(self, batch: Sequence[Submission]) -> Decision:
+    def _write_checked(self, batch: Sequence[Submission]) -> Decision:
+        head = self._session.begin(self._head)
+        decision = self._decide(batch, head)
+        if decision.is_empty:
+            self._session.rollback()
+            return decision
+        self._session.write(head, decision)
+        hit("log.after_insert")
+        hit("log.before_commit")
+        self._session.commit()
+        return decision
+
+    def _decide(self, batch: Sequence[Submission], head: Head) -> Decision:
         known = self._session.known([submission.key for submission in batch])
         asked = {
             wanted.stream_id for submission in batch for wanted in (*submission.checks, *submission.writes)
         }
         streams = self._session.streams(list(asked)) if asked else {}
-        return decide_batch(batch, known, streams, self._head, self._now_us, self._absent)
+        return decide_batch(batch, known, streams, head, self._now_us, self._absent)
 
     def _advance(self, decision: Decision) -> None:
         moved = decision.head.position != self._head.position
@@ -97,11 +103,11 @@ class BatchWriter:
 
     def import_rows(self, rows: Iterable[Row]) -> int:
         """Write the rows of a whole log in one transaction; returns how many. Raises LogNotEmpty."""
-        if self._head.position:
-            raise LogNotEmpty(f"the log has {self._head.position} events", head=self._head.position)
-        self._session.begin()
+        former = self._session.begin(self._head, patient=True)
         try:
-            head = self._insert_pages(iter(rows))
+            if former.position:
+                raise LogNotEmpty(f"the log has {former.position} events", head=former.position)
+            head = self._insert_pages(iter(rows), former)
             self._session.commit()
         except BaseException:
             self._session.rollback()
@@ -111,7 +117,7 @@ class BatchWriter:
 
     def forget_outcomes(self, before_us: int) -> int:
         """Drop outcomes without events recorded before a time; returns how many."""
-        self._session.begin()
+        self._session.begin(self._head)
         try:
             count = self._session.forget_outcomes(before_us)
             self._session.commit()
@@ -120,8 +126,7 @@ class BatchWriter:
             raise
         return count
 
-    def _insert_pages(self, rows: Iterator[Row]) -> Head:
-        head = self._head
+    def _insert_pages(self, rows: Iterator[Row], head: Head) -> Head:
         while page := list(islice(rows, IMPORT_PAGE)):
             position, recorded_at_us = page[-1][0], page[-1][-2]
             former, head = head, Head(position, recorded_at_us)

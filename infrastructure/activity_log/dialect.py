@@ -1,19 +1,32 @@
-"""The seam between the log and a database: what an adapter provides. SQLite is in `sqlite.py`."""
+"""The seam between the log and a database: what an adapter provides (`sqlite.py`, `postgres.py`)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from application.ports import Outcome
 from infrastructure.activity_log.decision import CommandKey, Decision, Head, StreamHead
 from infrastructure.activity_log.record import Row
+from infrastructure.activity_log.submission import Submission
 
 
 class WriteSession(Protocol):
     """The writer's one connection; between `begin` and `commit` or `rollback` it holds the write lock."""
 
-    def begin(self) -> None:
-        """Take the lock and begin."""
+    def write_at_once(
+        self, batch: Sequence[Submission], now_us: Callable[[], int], absent: int
+    ) -> Decision | None:
+        """Append and commit without looking first, where the database can refuse by itself what must not be.
+
+        None: nothing was written, the batch has to be decided under the lock.
+        """
+        ...
+
+    def begin(self, head: Head, *, patient: bool = False) -> Head:
+        """Take the lock and begin; returns the head that it guards (`head`: as this process last knew it).
+
+        `patient`: the transaction may pause for as long as its maker likes.
+        """
         ...
 
     def head(self) -> Head:
@@ -42,6 +55,10 @@ class WriteSession(Protocol):
 
     def rollback(self) -> None:
         """Undo; harmless outside a transaction."""
+        ...
+
+    def is_outage(self, error: Exception) -> bool:
+        """Whether an error is the database's or the network's: trying the commands singly is no use."""
         ...
 
     def close(self) -> None:
@@ -81,10 +98,6 @@ class Dialect(Protocol):
         """What the driver raises when it cannot write."""
         ...
 
-    def create_tables(self) -> None:
-        """Create tables and guards where they are missing."""
-        ...
-
     def write_session(self) -> WriteSession:
         """Open the writer's connection."""
         ...
@@ -93,6 +106,18 @@ class Dialect(Protocol):
         """The connections of the readers."""
         ...
 
+    def follow(self, advance: Callable[[int], None]) -> None:
+        """Call `advance` with the head after commits of other processes, until `close`."""
+        ...
+
+    def epoch(self) -> str:
+        """The life of this log: another text after a restore; empty where nothing outside follows it."""
+        ...
+
     def close(self) -> None:
         """Close every connection."""
+        ...
+
+    def forget(self) -> None:
+        """In a forked child: let go of the parent's connections without a word to the server."""
         ...

@@ -1,4 +1,7 @@
-"""Tells readers in this process that the log has grown: a condition variable, no polling."""
+"""Tells readers in this process that the log has grown: a condition variable, no polling.
+
+Commits of this process are told by its writer, those of others by the dialect: in any order, some twice.
+"""
 
 import logging
 import threading
@@ -26,8 +29,10 @@ class HeadSignal:
         return self._position
 
     def advance(self, position: int) -> None:
-        """The log was committed up to here."""
+        """The log was committed up to here; what is known already changes nothing."""
         with self._grown:
+            if position <= self._position:
+                return
             self._position = position
             self._grown.notify_all()
             listeners = self._listeners

@@ -27,8 +27,11 @@ from infrastructure.activity_log.submission import submission_of_refusal, submis
 S = TypeVar("S")
 
 
-class SqliteActivityLog(ReadableLog):
-    """The activity log in one SQLite file, owned by this process. Made by `open_activity_log`."""
+class DatabaseActivityLog(ReadableLog):
+    """The activity log: one SQLite file that this process owns, or a PostgreSQL database that several share.
+
+    Made by `open_activity_log` and `open_postgres_log`.
+    """
 
     def __init__(self, store: LogStore, decoder: Decoder) -> None:
         super().__init__(store.reader, decoder)
@@ -36,6 +39,11 @@ class SqliteActivityLog(ReadableLog):
         self.recorder = LogApplicationRecorder(store)
         """The log in the terms of the library `eventsourcing`; `recorder.subscribe(gt=...)` follows it."""
         self._folds = StreamFolds(EventStore(EventMapper(JSONTranscoder(), decoder=decoder), self.recorder))
+
+    @property
+    def epoch(self) -> str:
+        """The life of this log, which a restore begins anew; empty on SQLite: nothing outside follows."""
+        return self._store.epoch()
 
     def append(
         self, envelope: Envelope, writes: Sequence[StreamWrite], checks: Sequence[StreamCheck] = ()
@@ -74,7 +82,10 @@ class SqliteActivityLog(ReadableLog):
         return self._store.signal.wait_beyond(position, timeout_s)
 
     def add_listener(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener(head)` after each commit, in the committing thread; returns what ends that."""
+        """Call `listener(head)` after each commit that this process makes or hears of; returns its end.
+
+        It is called in the thread that committed or listens, and must return at once.
+        """
         return self._store.signal.add_listener(listener)
 
     def import_from(self, lines: Path | TextIO | Iterable[str]) -> int:
@@ -127,7 +138,7 @@ class ReadOnlyLog(ReadableLog):
 
 def open_activity_log(
     path: Path, clock: Clock, *, limits: GroupLimits = DEFAULT_LIMITS, decoder: Decoder | None = None
-) -> SqliteActivityLog:
+) -> DatabaseActivityLog:
     """Own and open the log in one file, made where there is none.
 
     Raises LogOnNetworkFileSystem, LogOwnedElsewhere, LogFileForeign, LogHeadWrong, SqliteTooOld,
@@ -137,7 +148,30 @@ def open_activity_log(
     store = LogStore.open_sqlite(path, clock, limits=limits, decoder=decoder)
     store.forget_outcomes(OUTCOMES_KEPT_DAYS)
     _open_stores.add(store)
-    return SqliteActivityLog(store, decoder)
+    return DatabaseActivityLog(store, decoder)
+
+
+def open_postgres_log(
+    database_url: str,
+    clock: Clock,
+    *,
+    limits: GroupLimits = DEFAULT_LIMITS,
+    decoder: Decoder | None = None,
+    owner_allowed: bool = False,
+) -> DatabaseActivityLog:
+    """Open the log in a PostgreSQL database that `infrastructure.postgres.install` prepared.
+
+    Other processes may have it open as well. A role that could change the log is refused unless
+    `owner_allowed`. Raises DatabaseUnreachable, LogNotInstalled, LogFormForeign, RoleMayChangeLog,
+    DurabilitySwitchedOff, PostgresTooOld, DatabaseNotUtf8, LogHeadWrong.
+    """
+    decoder = decoder or Decoder()
+    store = LogStore.open_postgres(
+        database_url, clock, limits=limits, decoder=decoder, owner_allowed=owner_allowed
+    )
+    store.forget_outcomes(OUTCOMES_KEPT_DAYS)
+    _open_stores.add(store)
+    return DatabaseActivityLog(store, decoder)
 
 
 def open_readonly(path: Path, *, decoder: Decoder | None = None) -> ReadOnlyLog:

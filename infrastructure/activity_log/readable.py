@@ -1,4 +1,4 @@
-"""What can be asked of a log file, whether this process owns it or not."""
+"""What can be asked of a log, whether this process owns it or not."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,6 +25,10 @@ class ReadableLog:
     def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         """The next events of the whole log, in order of position."""
         return self._reader.page(after, limit)
+
+    def read_of_type(self, resource_type: str, after: int, limit: int) -> Sequence[RecordedEvent]:
+        """The next events about one type of resource, in order; quick for `access`, a scan for others."""
+        return self._reader.page_of_type(resource_type, after, limit)
 
     def rows(self, after: int, limit: int) -> Sequence[Row]:
         """As `read`, the stored columns in declared order (`schema.COLUMNS`)."""

@@ -19,6 +19,8 @@ from infrastructure.activity_log.schema import COLUMNS
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM activity_log"  # noqa: S608 (literal names)
 _PAGE = f"{SELECT} WHERE position > ? ORDER BY position LIMIT ?"
 _STREAM = f"{SELECT} WHERE stream_id = ? AND tenant = ? ORDER BY stream_version"
+_OF_TYPE = f"{SELECT} WHERE resource_type = '%s' AND position > ? ORDER BY position LIMIT ?"
+_HEAD = "SELECT position FROM log_head"
 _LAST = "SELECT max(position) FROM activity_log"
 _TIME = "SELECT recorded_at_us FROM activity_log WHERE position = ?"
 
@@ -83,6 +85,19 @@ class LogReader:
     def rows(self, after: int, limit: int) -> Sequence[Row]:
         """As `page`, the stored columns in declared order."""
         return self.connections.rows(_PAGE, (after, limit))
+
+    def page_of_type(self, resource_type: str, after: int, limit: int) -> Sequence[RecordedEvent]:
+        """The next events about one type of resource; the type must be a plain name. Raises ValueError."""
+        if not resource_type.isidentifier():
+            raise ValueError(f"{resource_type!r} is no type of resource")
+        statement = _OF_TYPE.replace("%s", resource_type)
+        return self._reader.events(self.connections.rows(statement, (after, limit)))
+
+    def ends(self) -> tuple[int, int | None]:
+        """The last position in the table and the one that the head row says, at one moment."""
+        with self.connections.snapshot() as snapshot:
+            head = snapshot.rows(_HEAD)
+            return snapshot.rows(_LAST)[0][0] or 0, head[0][0] if head else None
 
     def stream(self, tenant: str, stream: StreamKey) -> Sequence[RecordedEvent]:
         """All events of a tenant's stream in order."""

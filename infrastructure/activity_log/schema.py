@@ -4,12 +4,14 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 FORM = 1
@@ -17,27 +19,29 @@ FORM = 1
 
 metadata = MetaData()
 _integer = BigInteger().with_variant(Integer(), "sqlite")
+_text = Text().with_variant(Text(collation="C"), "postgresql")
+"""Compared byte for byte everywhere."""
 
 activity_log = Table(
     "activity_log",
     metadata,
     Column("position", _integer, primary_key=True, autoincrement=False),
-    Column("event_id", Text, nullable=False),
-    Column("tenant", Text, nullable=False),
-    Column("stream_id", Text, nullable=False),
+    Column("event_id", _text, nullable=False),
+    Column("tenant", _text, nullable=False),
+    Column("stream_id", _text, nullable=False),
     Column("stream_version", _integer, nullable=False),
-    Column("resource_type", Text, nullable=False),
-    Column("resource_id", Text, nullable=False),
-    Column("topic", Text, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("auth_method", Text, nullable=False),
-    Column("on_behalf_of", Text),
-    Column("reason", Text),
-    Column("command_id", Text, nullable=False),
+    Column("resource_type", _text, nullable=False),
+    Column("resource_id", _text, nullable=False),
+    Column("topic", _text, nullable=False),
+    Column("actor", _text, nullable=False),
+    Column("auth_method", _text, nullable=False),
+    Column("on_behalf_of", _text),
+    Column("reason", _text),
+    Column("command_id", _text, nullable=False),
     Column("ordinal", _integer, nullable=False),
     Column("body_hash", LargeBinary, nullable=False),
-    Column("correlation_id", Text, nullable=False),
-    Column("causation_id", Text),
+    Column("correlation_id", _text, nullable=False),
+    Column("causation_id", _text),
     Column("recorded_at_us", _integer, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     UniqueConstraint("stream_id", "stream_version", name="activity_log_stream"),
@@ -59,12 +63,12 @@ log_head = Table(
 command_outcome = Table(
     "command_outcome",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("command_id", Text, primary_key=True),
+    Column("tenant", _text, primary_key=True),
+    Column("command_id", _text, primary_key=True),
     Column("body_hash", LargeBinary, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("code", Text),
-    Column("detail", Text),
+    Column("kind", _text, nullable=False),
+    Column("code", _text),
+    Column("detail", _text),
     Column("facts", LargeBinary, nullable=False),
     Column("position", _integer, nullable=False),
     Column("recorded_at_us", _integer, nullable=False),
@@ -72,6 +76,18 @@ command_outcome = Table(
     sqlite_with_rowid=False,
 )
 """Outcomes that left no event (refused, unchanged): operational, kept for a time, not part of the record."""
+
+INDEXED_TYPE = "access"
+"""Events about this type are read by themselves: the keys of all tenants, a few among millions of rows."""
+
+_of_that_type = text(f"resource_type = '{INDEXED_TYPE}'")
+type_index = Index(
+    "activity_log_access",
+    activity_log.c.resource_type,
+    activity_log.c.position,
+    sqlite_where=_of_that_type,
+    postgresql_where=_of_that_type,
+)
 
 COLUMNS: tuple[str, ...] = tuple(column.name for column in activity_log.columns)
 """The columns of the log in declared order: the order of the record, of rows and of export lines."""

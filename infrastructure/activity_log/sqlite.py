@@ -4,7 +4,7 @@ SQLite comes from `pysqlite3`, which bundles its own: below 3.51.3 a WAL with se
 commits (the WAL-reset bug), so older libraries get a rollback journal.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -158,6 +158,7 @@ class SqliteDialect:
             if marks not in ((0, 0), (APPLICATION_ID, schema.FORM)):
                 raise LogFileForeign(f"{self.path.name} is marked {marks[0]:#x} form {marks[1]}")
             schema.metadata.create_all(connection)
+            schema.type_index.create(connection, checkfirst=True)
             create_guards(connection)
             if connection.execute(schema.log_head.select()).first() is None:
                 connection.execute(schema.log_head.insert().values(id=1, position=0, recorded_at_us=0))
@@ -171,6 +172,16 @@ class SqliteDialect:
     def readers(self) -> SqliteReadConnections:
         """The connections of the readers."""
         return self._readers
+
+    def follow(self, advance: Callable[[int], None]) -> None:
+        """Nothing to follow: this process makes every commit."""
+
+    def epoch(self) -> str:
+        """None: nothing outside follows a file."""
+        return ""
+
+    def forget(self) -> None:
+        """Nothing to let go of: the files are the parent's, and a child that never writes harms nothing."""
 
     def close(self) -> None:
         """Close every connection; the last one of the file folds the write-ahead log into it."""

@@ -1,6 +1,6 @@
 """Driver statements of the SQLite writer, the checked way: all is looked up under the lock, then written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -12,6 +12,7 @@ from infrastructure.activity_log.errors import LogHeadMoved
 from infrastructure.activity_log.outcomes import first_outcome
 from infrastructure.activity_log.record import Row
 from infrastructure.activity_log.schema import COLUMNS
+from infrastructure.activity_log.submission import Submission
 
 _ROWS_A_STATEMENT = (64, 16, 4, 1)
 """Each step of a statement lets go of the interpreter's lock and has to win it back from all who wait,
@@ -58,9 +59,19 @@ class SqliteWriteSession:
         self._connection = pooled.driver_connection
         self._run = self._connection.execute
 
-    def begin(self) -> None:
+    def write_at_once(
+        self,
+        batch: Sequence[Submission],  # noqa: ARG002
+        now_us: Callable[[], int],  # noqa: ARG002
+        absent: int,  # noqa: ARG002
+    ) -> Decision | None:
+        """Never: looking first costs nothing in the same process."""
+        return None
+
+    def begin(self, head: Head, *, patient: bool = False) -> Head:  # noqa: ARG002
         """BEGIN IMMEDIATE: a read that upgrades to a write would fail at once, whatever the busy timeout."""
         self._run("BEGIN IMMEDIATE")
+        return head
 
     def head(self) -> Head:
         """The head row."""
@@ -113,6 +124,10 @@ class SqliteWriteSession:
         """Undo; harmless outside a transaction."""
         if self._connection.in_transaction:
             self._run("ROLLBACK")
+
+    def is_outage(self, error: Exception) -> bool:  # noqa: ARG002
+        """Never: a full disk may still take a smaller command."""
+        return False
 
     def close(self) -> None:
         """Roll back what is open and give the connection back."""

@@ -27,7 +27,7 @@ class LogStore:
     def __init__(
         self,
         dialect: Dialect,
-        ownership: Ownership,
+        ownership: Ownership | None,
         clock: Clock,
         limits: GroupLimits,
         *,
@@ -40,11 +40,10 @@ class LogStore:
         self._clock = clock
         self._closed = False
         self.reader = LogReader(dialect.readers(), decoder or Decoder())
-        session = dialect.write_session()
-        last = self.reader.last_position()
-        if (head := session.head().position) != last:
-            session.close()
+        last, head = self.reader.ends()
+        if head != last:
             raise LogHeadWrong(f"the head says {head}, the last event is {last}", head=head, last=last)
+        session = dialect.write_session()
         self.signal = HeadSignal(last)
         self.writer = BatchWriter(
             session,
@@ -54,6 +53,7 @@ class LogStore:
             first_version - 1,
         )
         self.commit = GroupCommit(self.writer.write, limits)
+        dialect.follow(self.signal.advance)
 
     @classmethod
     def open_sqlite(
@@ -91,6 +91,37 @@ class LogStore:
             ownership.release()
             raise
 
+    @classmethod
+    def open_postgres(
+        cls,
+        database_url: str,
+        clock: Clock | None = None,
+        *,
+        limits: GroupLimits,
+        decoder: Decoder | None = None,
+        first_version: int = 1,
+        owner_allowed: bool = False,
+    ) -> "LogStore":
+        """Open the log of a database that is installed; other processes may append to it as well.
+
+        Raises what `infrastructure.postgres.checks.refuse_unfit` does, DatabaseUnreachable, LogHeadWrong.
+        """
+        from infrastructure.activity_log.postgres import PostgresDialect
+
+        dialect = PostgresDialect(database_url)
+        try:
+            dialect.check(owner_allowed=owner_allowed)
+            return cls(
+                dialect, None, clock or SystemClock(), limits, decoder=decoder, first_version=first_version
+            )
+        except BaseException:
+            dialect.close()
+            raise
+
+    def epoch(self) -> str:
+        """The life of this log; empty on SQLite."""
+        return self._dialect.epoch()
+
     def import_rows(self, rows: Iterable[Row]) -> int:
         """Take the rows of a whole log into an empty one; returns how many. Raises LogNotEmpty."""
         return self.commit.run_alone(lambda: self.writer.import_rows(rows))
@@ -107,7 +138,9 @@ class LogStore:
         """In a forked child: let go of the parent's lock and refuse every command."""
         self._closed = True
         self.commit.refuse_all()
-        self._ownership.release()
+        self._dialect.forget()
+        if self._ownership is not None:
+            self._ownership.release()
 
     def close(self) -> None:
         """Write what waits, then close; twice is once."""
@@ -118,4 +151,5 @@ class LogStore:
         self.signal.close()
         self.writer.close()
         self._dialect.close()
-        self._ownership.release()
+        if self._ownership is not None:
+            self._ownership.release()

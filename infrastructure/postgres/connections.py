@@ -1,0 +1,71 @@
+"""Connections to PostgreSQL: one way to open an engine, with time limits that notice a dead network."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, make_url
+
+CONNECT_TIMEOUT_S = 5
+POOL_TIMEOUT_S = 30
+
+_KEEPALIVES: Mapping[str, Any] = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""A peer that is gone without a word is noticed within half a minute (the last one in milliseconds)."""
+
+
+def psycopg_url(database_url: str) -> URL:
+    """A URL as settings give it (`postgresql://` or `postgres://`), for SQLAlchemy on psycopg 3."""
+    return make_url(database_url.replace("postgres://", "postgresql://", 1)).set(
+        drivername="postgresql+psycopg"
+    )
+
+
+def libpq_url(database_url: str) -> str:
+    """The same for psycopg itself."""
+    return psycopg_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def connect_arguments(
+    application_name: str, schema: str | None = None, settings: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """What libpq is told besides the URL; `schema` is where unqualified names are looked up."""
+    given = {"client_encoding": "UTF8", **({"search_path": schema} if schema else {}), **(settings or {})}
+    options = " ".join(f"-c {name}={value}" for name, value in given.items())
+    return {
+        "application_name": application_name,
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "options": options,
+        **_KEEPALIVES,
+    }
+
+
+def engine(
+    database_url: str,
+    *,
+    application_name: str,
+    schema: str | None = None,
+    settings: Mapping[str, str] | None = None,
+    pool_size: int = 4,
+    overflow: int = 12,
+    pre_ping: bool = True,
+    autocommit: bool = False,
+) -> Engine:
+    """An engine whose connections are looked at before use, so that a restarted server is no error.
+
+    `settings` are server settings of each session (`{"jit": "off"}`); with `autocommit` every statement is a
+    transaction unless one is begun.
+    """
+    return create_engine(
+        psycopg_url(database_url),
+        connect_args=connect_arguments(application_name, schema, settings),
+        pool_size=pool_size,
+        max_overflow=overflow,
+        pool_timeout=POOL_TIMEOUT_S,
+        pool_pre_ping=pre_ping,
+        **({"isolation_level": "AUTOCOMMIT"} if autocommit else {}),
+    )
