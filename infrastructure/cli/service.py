@@ -3,20 +3,13 @@
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infrastructure.cli import output
-from infrastructure.cli.session import (
-    REFUSED,
-    USAGE,
-    DataOption,
-    JsonOption,
-    default_data,
-    fail,
-    refusals,
-)
+from infrastructure.cli.session import REFUSED, DataOption, JsonOption, default_data, refusals
+from infrastructure.cli.settings import load_settings
 
 if TYPE_CHECKING:
     from infrastructure.embedded.record import ServiceRecord
@@ -88,28 +81,7 @@ def _serve_for_starter(folder: Path, port: int | None, ready_fd: int) -> None:
 
 
 def _settings(folder: Path, port: int | None) -> "Settings":
-    from pydantic import ValidationError
-    from pydantic_settings import SettingsError
-
-    from infrastructure.settings import Settings
-
-    given: dict[str, Any] = {"data": folder} | ({} if port is None else {"port": port})
-    try:
-        return Settings(**given)
-    except SettingsError as error:
-        fail(
-            {"code": "setting.malformed", "detail": f"{error}", "remedy": "It is JSON; see docs/cli.md."},
-            USAGE,
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "OPTAIC_MLOPS_" + "_".join(str(part) for part in first["loc"]).upper()
-        problem = {
-            "code": "setting.malformed",
-            "detail": f"{name}: {first['msg']}",
-            "remedy": "See docs/cli.md.",
-        }
-        fail(problem, USAGE)
+    return load_settings(data=folder) if port is None else load_settings(data=folder, port=port)
 
 
 def _log_to_stderr() -> None:
