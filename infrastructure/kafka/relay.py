@@ -12,6 +12,7 @@ from domain.shared.errors import Kind, RuleBroken
 from infrastructure.activity_log.record import Row
 from infrastructure.failpoints import hit
 from infrastructure.kafka.cloud_events import Message
+from infrastructure.kafka.holes import PartitionChain
 from infrastructure.kafka.messages import to_message
 
 PAGE = 2_000
@@ -101,12 +102,15 @@ class RelayStep:
         epoch: str,
         position: int,
         page: int = PAGE,
+        chain: PartitionChain | None = None,
     ) -> None:
+        """`chain` begins at `Standing.delivered`; None: only the tenants' chains are published."""
         self._log = log
         self._progress = progress
         self._producer = producer
         self._epoch = epoch
         self._size = page
+        self._chain = chain
         self._last_of = dict[str, int]()
         self._ahead: _Page | None = None
         self.position = position
@@ -147,6 +151,8 @@ class RelayStep:
             if position != due:
                 raise RelayGapFound(f"after position {due - 1} comes {position}", position=due)
             message = to_message(row, self._last_of.get(tenant, 0), self._epoch)
+            if self._chain is not None:
+                message.headers.append(self._chain.link(tenant, position))
             messages.append((message, position, row[17] // 1000))
             self._last_of[tenant] = tenants[tenant] = position
         return _Page(messages, tenants, rows[-1][0])
