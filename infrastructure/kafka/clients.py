@@ -50,7 +50,9 @@ class Kafka:
             "enable.idempotence": True,
             "acks": "all",
             "partitioner": "murmur2_random",
-            "compression.type": "lz4",
+            # every client of every language can read gzip without another library
+            "compression.type": "gzip",
+            "compression.level": 1,
             "linger.ms": 2,
             "batch.size": 1 << 20,
             "message.max.bytes": 4 << 20,

@@ -161,4 +161,6 @@ class RelayStep:
         unknown = [tenant for tenant in tenants if tenant not in self._last_of]
         if unknown:
             known = self._progress.tenants(unknown)
+            if any(position > self.position for position in known.values()):
+                raise RelayFenced("another relay has published beyond this one's position")
             self._last_of.update({tenant: known.get(tenant, 0) for tenant in unknown})

@@ -15,7 +15,10 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from kafka import KafkaConsumer
     from kafka.consumer.fetcher import ConsumerRecord
+    from kafka.partitioner.default import murmur2
     from kafka.structs import TopicPartition
+
+__all__ = ["murmur2"]
 
 PARTITIONS = 6
 ReadTopic: TypeAlias = Callable[[str], Sequence[ConsumerRecord]]
