@@ -16,6 +16,7 @@ from infrastructure.cli.session import (
     fail,
     refusals,
 )
+from infrastructure.cli.settings import load_settings
 
 
 def add_to(app: typer.Typer) -> None:
@@ -96,6 +97,9 @@ def doctor(session: Session) -> None:
 def demo(
     data: DataOption = None,
     full: Annotated[bool, typer.Option("--full", help="The whole history.")] = False,
+    production: Annotated[
+        bool, typer.Option("--production", help="On the running roles, as the tenant of the settings.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Play the demonstration; exit 1 if something that it says is not true."""
@@ -103,7 +107,10 @@ def demo(
 
     folder = (data or Path("var/demo")).expanduser().resolve()
     with refusals(as_json):
-        code = story.run(folder, full=full)
+        if production:
+            code = story.run_in_production(load_settings(), full=full)
+        else:
+            code = story.run(folder, full=full)
         if code:
             raise typer.Exit(code)
 

@@ -5,12 +5,15 @@ Everything it prints comes from the log and is asserted before it is printed.
 
 import shutil
 import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
 from domain.shared.errors import RuleBroken
 from infrastructure.activity_log.ownership import Ownership
-from infrastructure.bootstrap import log_path, open_service
+from infrastructure.bootstrap import Service, log_path, open_service
 from infrastructure.demo import chapters, past, proof, refusals
 from infrastructure.demo.account import Account, ClaimFailed
 from infrastructure.demo.stage import Stage
@@ -22,9 +25,38 @@ _MARK = ".demo"
 def run(data: Path, *, full: bool = False, out: TextIO | None = None) -> int:
     """Play the demonstration in `data`, emptied first; returns 0, or 1 if something it says is not true."""
     account = Account(out)
-    try:
+
+    def play() -> None:
         _empty(data)
-        _play(data, account, full=full)
+        _play_embedded(data, account, full=full)
+
+    return _told(play, account)
+
+
+def run_in_production(settings: Settings, *, full: bool = False, out: TextIO | None = None) -> int:
+    """Play it on the roles that run on the database and the store of the settings, as their tenant.
+
+    The tenant must have no data yet. Returns as `run` does.
+    """
+    from infrastructure.roles.wiring import open_core, service_of
+
+    account = Account(out)
+
+    def play() -> None:
+        with ExitStack() as opened, tempfile.TemporaryDirectory() as scratch:
+            service = service_of(open_core(settings, opened, role="demo"))
+            account.line(f"OptAIC MLOps · production roles · tenant {settings.tenant}")
+            _play(service, Path(scratch), account, full=full)
+            head, seconds = service.log.head(), account.seconds()
+            account.line(f"\nEverything above came from a log of {head} events, {seconds:.0f} s.")
+
+    return _told(play, account)
+
+
+def _told(play: Callable[[], None], account: Account) -> int:
+    """The exit status; what was not true or was refused is the last thing said."""
+    try:
+        play()
     except ClaimFailed as failed:
         account.line(f"\nNOT TRUE  {failed}")
         return 1
@@ -45,30 +77,33 @@ def _empty(data: Path) -> None:
     (data / _MARK).touch()
 
 
-def _play(data: Path, account: Account, *, full: bool) -> None:
+def _play_embedded(data: Path, account: Account, *, full: bool) -> None:
     account.line(f"OptAIC MLOps · embedded mode · fresh data folder {_short(data)} · no account, no network")
+    service = open_service(Settings(data=data))
+    try:
+        _close(_play(service, data, account, full=full), data)
+    finally:
+        service.close()
+
+
+def _play(service: Service, scratch: Path, account: Account, *, full: bool) -> Stage:
     account.line(
         'Two clocks: [n] = a position in our activity log; "as of" = what the world knew at that moment.'
     )
-    settings = Settings(data=data)
-    service = open_service(settings)
-    try:
-        stage = Stage(service, account, settings.tenant)
-        with account.part(1, "Data: real figures, every row with the moment it became known"):
-            chapters.data(stage)
-        with account.part(2, "Definitions: a package of code, checked in a process of its own"):
-            chapters.definitions(stage)
-        with account.part(3, "Train, promote, predict"):
-            told = chapters.models(stage, full=full)
-        with account.part(4, "Ask the log about the past"):
-            past.ask(stage, told)
-        with account.part(5, "Refused, with the reason, and not one event written for it"):
-            refusals.show(stage, told)
-        with account.part(6, "Proof"):
-            proof.show(stage, data)
-        _close(stage, data)
-    finally:
-        service.close()
+    stage = Stage(service, account, service.settings.tenant)
+    with account.part(1, "Data: real figures, every row with the moment it became known"):
+        chapters.data(stage)
+    with account.part(2, "Definitions: a package of code, checked in a process of its own"):
+        chapters.definitions(stage)
+    with account.part(3, "Train, promote, predict"):
+        told = chapters.models(stage, full=full)
+    with account.part(4, "Ask the log about the past"):
+        past.ask(stage, told)
+    with account.part(5, "Refused, with the reason, and not one event written for it"):
+        refusals.show(stage, told)
+    with account.part(6, "Proof"):
+        proof.show(stage, scratch)
+    return stage
 
 
 def _close(stage: Stage, data: Path) -> None:

@@ -10,12 +10,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from infrastructure.access.directory import AccessDirectory
-from infrastructure.bootstrap import Service
 from infrastructure.embedded.server import DRAIN_S, Server, listening
 from infrastructure.http.app import close_app, create_app
-from infrastructure.roles.remote_executor import WorkersElsewhere
 from infrastructure.roles.runner import Ready
-from infrastructure.roles.wiring import Core, open_core, scratch, shared_secret
+from infrastructure.roles.wiring import Core, open_core, scratch, service_of, shared_secret
 from infrastructure.settings import Settings
 
 RUN_TOKENS = "run-tokens"
@@ -28,24 +26,6 @@ def serve(settings: Settings, ready: Ready) -> int:
         app = _app(core, bound.getsockname()[1])
         asyncio.run(_run(app, bound, lambda: ready("serve", bound.getsockname()[1])))
     return 0
-
-
-def service_of(core: Core) -> Service:
-    """What HTTP works on: the same parts as the embedded service, but nothing runs in this process."""
-    return Service(
-        settings=core.settings,
-        bus=core.bus,
-        queries=core.views.queries,
-        views=core.views,
-        log=core.log,
-        artifacts=core.artifacts,
-        datasets=core.datasets,
-        sessions=core.sessions,
-        executor=WorkersElsewhere(core.book),
-        leases=core.book,
-        progress=core.book,
-        opened=core.opened,
-    )
 
 
 def _app(core: Core, port: int) -> FastAPI:

@@ -15,12 +15,14 @@ from domain.shared.errors import Kind, RuleBroken
 from infrastructure.activity_log import DatabaseActivityLog, open_postgres_log
 from infrastructure.activity_log.system_clock import SystemClock
 from infrastructure.artifacts.store import FolderArtifactStore
+from infrastructure.bootstrap import Service
 from infrastructure.calendars import ExchangeSessions
 from infrastructure.datasets.store import FolderDatasetStore
 from infrastructure.identities import SystemIds
 from infrastructure.packages import ZipPackages
 from infrastructure.postgres.connections import engine
 from infrastructure.postgres.operational import service_secret
+from infrastructure.roles.remote_executor import WorkersElsewhere
 from infrastructure.roles.run_leases import PostgresLeaseBook
 from infrastructure.settings import Settings
 from infrastructure.stores import open_stores
@@ -122,6 +124,24 @@ def open_core(settings: Settings, opened: ExitStack, *, role: str) -> Core:
         operations=operations,
         clock=clock,
         opened=opened,
+    )
+
+
+def service_of(core: Core) -> Service:
+    """What HTTP works on: the same parts as the embedded service, but nothing runs in this process."""
+    return Service(
+        settings=core.settings,
+        bus=core.bus,
+        queries=core.views.queries,
+        views=core.views,
+        log=core.log,
+        artifacts=core.artifacts,
+        datasets=core.datasets,
+        sessions=core.sessions,
+        executor=WorkersElsewhere(core.book),
+        leases=core.book,
+        progress=core.book,
+        opened=core.opened,
     )
 
 

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class ServerProcess:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self, is_ready: Callable[[], bool], env: Mapping[str, str] | None = None) -> None:
+    def start(self, is_ready: Callable[[], bool]) -> None:
         """Start and wait until it answers; raises RuntimeError with the end of its log if it ends first."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -66,7 +66,6 @@ class ServerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env=None if env is None else {**os.environ, **env},
                 start_new_session=True,
                 **self._options,
             )
