@@ -73,6 +73,15 @@ class PartitionChain:
         self._partitions = partitions
         self._last = dict(last)
 
+    @classmethod
+    def after(cls, tenants: Mapping[str, int], partitions: int) -> "PartitionChain":
+        """From the last published position of every tenant."""
+        last: dict[int, int] = {}
+        for tenant, position in tenants.items():
+            partition = partition_of(tenant, partitions)
+            last[partition] = max(position, last.get(partition, 0))
+        return cls(partitions, last)
+
     def link(self, tenant: str, position: int) -> tuple[str, bytes]:
         """The header of the next message in log order."""
         partition = partition_of(tenant, self._partitions)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from domain.shared.errors import RuleBroken
 from infrastructure.kafka.clients import Kafka
+from infrastructure.kafka.holes import PartitionChain
 from infrastructure.kafka.relay import PAGE, RelayFenced, RelayGapFound, RelayStep
 from infrastructure.kafka.relay_producer import ConfluentProducer, TopicReplaced
 from infrastructure.kafka.relay_progress import PostgresProgress, StoreEpochMissing, read_epoch
@@ -194,7 +195,13 @@ class Relay:
             producer = ConfluentProducer(self._kafka, topic, delivered, self._may_wait)
             RELAY_ACTIVE.set(1)
             yield RelayStep(
-                self._log, progress, producer, epoch=epoch, position=self._position, page=self._page
+                self._log,
+                progress,
+                producer,
+                epoch=epoch,
+                position=self._position,
+                page=self._page,
+                chain=PartitionChain(count, {number: last.position for number, last in delivered.items()}),
             )
         finally:
             if producer is not None:
