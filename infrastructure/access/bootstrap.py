@@ -1,6 +1,7 @@
 """The first operator of a tenant, written straight into its log: whoever can reach the database may."""
 
 import hashlib
+import re
 from uuid import uuid4
 
 import msgspec
@@ -14,6 +15,8 @@ from infrastructure.access.keys import new_key
 from infrastructure.activity_log.system_clock import SystemClock
 
 REASON = "the first key of the tenant"
+_TENANT = re.compile("[a-z0-9][a-z0-9-]{0,62}")
+_ATTEMPTS = 3
 
 
 def bootstrap(log: ActivityLog, tenant: str, principal: str) -> str:
@@ -21,20 +24,25 @@ def bootstrap(log: ActivityLog, tenant: str, principal: str) -> str:
 
     Raises AccessBootstrapped if it has (also when somebody else was faster), CommandMalformed.
     """
+    if not _TENANT.fullmatch(tenant):
+        raise CommandMalformed(f"{tenant!r} is no tenant's name: 1 to 63 of a-z, 0-9 and '-'")
     key = new_key()
     command = _command(key_id=key.key_id, principal=principal, secret_sha256=key.sha256)
-    stream, attempts = decider.stream(tenant), 3
-    while True:
-        loaded = log.load(tenant, stream, decider.INITIAL, decider.evolve)
-        events = decider.bootstrap(loaded.state, command, SystemClock().now())
+    for _ in range(_ATTEMPTS - 1):
         try:
-            log.append(_envelope(tenant, command), [StreamWrite(stream, loaded.version, events)])
+            _append(log, tenant, command)
         except StreamConflict:
-            attempts -= 1
-            if not attempts:
-                raise
-        else:
-            return key.text
+            continue
+        return key.text
+    _append(log, tenant, command)
+    return key.text
+
+
+def _append(log: ActivityLog, tenant: str, command: GrantAccess) -> None:
+    stream = decider.stream(tenant)
+    loaded = log.load(tenant, stream, decider.INITIAL, decider.evolve)
+    events = decider.bootstrap(loaded.state, command, SystemClock().now())
+    log.append(_envelope(tenant, command), [StreamWrite(stream, loaded.version, events)])
 
 
 def _command(**fields: str) -> GrantAccess:
