@@ -87,6 +87,10 @@ class Bus:
                 return self._again(kept, envelope)
             raise
 
+    def outcome(self, tenant: str, command_id: UUID) -> Outcome | None:
+        """The outcome that the log keeps of a command; None: it has none yet."""
+        return self._services.log.outcome(tenant, command_id)
+
     def _envelope(self, command: Command, sender: Sender) -> Envelope:
         command_id = sender.command_id or self._services.ids.command_id()
         body = _encode([command.TYPE, command, sender.reason, sender.expected_versions])

@@ -34,8 +34,9 @@ ARTIFACT = frozenset(
 RELAY = frozenset(
     {"relay.after_read", "relay.after_produce", "relay.before_progress", "relay.after_progress"},
 )
+INTAKE = frozenset({"intake.after_poll", "intake.after_send", "intake.before_commit"})
 
-NAMES = LOG | PROJECTION | CONSUMER | ARTIFACT | RELAY
+NAMES = LOG | PROJECTION | CONSUMER | ARTIFACT | RELAY | INTAKE
 """Every failpoint there is."""
 
 
