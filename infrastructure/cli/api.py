@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,11 @@ from domain.shared.errors import RuleBroken
 from infrastructure.embedded.errors import ServiceNotReachable
 
 PREFIX = "/api/v1"
+API_KEY = "OPTAIC_MLOPS_API_KEY"
+"""Names the API key; every service but the embedded one asks for one. Never an argument: those are seen."""
 _TIMEOUT_S = 330.0
 _OK_BELOW = 400
+_CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
 Query = Mapping[str, object]
 
 
@@ -48,10 +52,13 @@ class Api:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise ServiceNotReachable(f"{url!r} is not an http:// address")
+        if parts.scheme not in _CONNECTIONS or not parts.hostname:
+            raise ServiceNotReachable(f"{url!r} is not an http:// or https:// address")
         self.url = url.rstrip("/")
-        self._host, self._port = parts.hostname, parts.port or 80
+        self._host, self._port = parts.hostname, parts.port
+        self._connection = _CONNECTIONS[parts.scheme]
+        key = os.environ.get(API_KEY)
+        self._credential = {"Authorization": f"Bearer {key}"} if key else {}
 
     def get(self, path: str, query: Query | None = None, accept: str = "application/json") -> Answer:
         """Read. Raises Refused, ServiceNotReachable."""
@@ -83,9 +90,10 @@ class Api:
 
     def stream(self, path: str, query: Query) -> Iterator[Any]:
         """The data of server-sent events, as they come. Raises Refused, ServiceNotReachable."""
-        connection = http.client.HTTPConnection(self._host, self._port)
+        connection = self._connection(self._host, self._port)
         try:
-            connection.request("GET", _target(path, query), headers={"Accept": "text/event-stream"})
+            headers = {"Accept": "text/event-stream", **self._credential}
+            connection.request("GET", _target(path, query), headers=headers)
             response = connection.getresponse()
             if response.status >= _OK_BELOW:
                 raise Refused(_problem(response.status, response.read()))
@@ -105,9 +113,10 @@ class Api:
         body: bytes | BinaryIO | None,
         headers: Mapping[str, str],
     ) -> Answer:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
+        connection = self._connection(self._host, self._port, timeout=_TIMEOUT_S)
         try:
-            connection.request(method, _target(path, query or {}), body=body, headers=dict(headers))
+            sent = {**headers, **self._credential}
+            connection.request(method, _target(path, query or {}), body=body, headers=sent)
             response = connection.getresponse()
             answer = Answer(response.status, dict(response.headers.items()), response.read())
         except (OSError, http.client.HTTPException) as error:

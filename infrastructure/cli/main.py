@@ -5,12 +5,14 @@ import sys
 import typer
 
 from infrastructure.cli import (
+    access,
     datasets,
     definitions,
     instances,
     lineage,
     log,
     maintenance,
+    roles,
     runs,
     service,
     versions,
@@ -24,7 +26,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (service, definitions, instances, runs, versions, datasets, lineage, log, maintenance):
+_GROUPS = (
+    service,
+    definitions,
+    instances,
+    runs,
+    versions,
+    datasets,
+    lineage,
+    log,
+    access,
+    maintenance,
+    roles,
+)
+for module in _GROUPS:
     module.add_to(app)
 
 

@@ -121,22 +121,22 @@ class Api(Generic[J, B]):
     def log_metrics(self, run_id: str, token: str, points: Sequence[Mapping[str, Any]]) -> J:
         """Record up to 1,000 points {name, step, value}."""
         return self._json(
-            _write(f"/runs/{run_id}/metrics", json={"points": list(points)}, headers=_bearer(token))
+            _write(f"/runs/{run_id}/metrics", json={"points": list(points)}, headers=_spoken_for(token))
         )
 
     def report_progress(self, run_id: str, token: str, fraction: float, message: str) -> J:
         """Say how far a run is, and renew its lease."""
         body = {"fraction": fraction, "message": message}
-        return self._json(_write(f"/runs/{run_id}/progress", json=body, headers=_bearer(token)))
+        return self._json(_write(f"/runs/{run_id}/progress", json=body, headers=_spoken_for(token)))
 
     def complete_run(self, run_id: str, token: str, **results: Any) -> J:
         """Hand over the results of a run."""
-        return self._json(_write(f"/runs/{run_id}/complete", json=results, headers=_bearer(token)))
+        return self._json(_write(f"/runs/{run_id}/complete", json=results, headers=_spoken_for(token)))
 
     def fail_run(self, run_id: str, token: str, *, code: str, message: str) -> J:
         """End a run without a result."""
         body = {"code": code, "message": message}
-        return self._json(_write(f"/runs/{run_id}/fail", json=body, headers=_bearer(token)))
+        return self._json(_write(f"/runs/{run_id}/fail", json=body, headers=_spoken_for(token)))
 
     # --- versions
 
@@ -245,5 +245,6 @@ def _write(
     return Call(method, path, params or {}, json, content, keyed)
 
 
-def _bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
+def _spoken_for(token: str) -> dict[str, str]:
+    """The run's own token: `Authorization` is left to the API key."""
+    return {"X-Run-Token": token}

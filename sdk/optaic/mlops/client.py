@@ -1,6 +1,7 @@
 """One object with the whole API, synchronous and asynchronous."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Self
 import httpx
 
 from optaic.mlops.api import Api, Call, Json
-from optaic.mlops.service import service_url
+from optaic.mlops.service import API_KEY_SETTING, service_url
 
 TIMEOUT_S = 330.0
 """Longer than the longest `wait` that the service offers."""
@@ -34,20 +35,28 @@ class Refused(Exception):
 
 
 class Client(Api[Json, bytes]):
-    """The API; each method returns what the service answered. Raises Refused, ServiceNotFound."""
+    """The API; each method returns what the service answered. Raises Refused, ServiceNotFound.
+
+    `api_key`: default `OPTAIC_MLOPS_API_KEY`; every service but the embedded one asks for one.
+    """
 
     def __init__(
         self,
         url: str | None = None,
         *,
         data: Path | None = None,
+        api_key: str | None = None,
         transport: httpx.BaseTransport | None = None,
         timeout: float = TIMEOUT_S,
     ) -> None:
         self.url = (url or service_url(data)).rstrip("/")
         self._written = 0
         self._http = httpx.Client(
-            base_url=f"{self.url}/api/v1", timeout=timeout, transport=transport, trust_env=False
+            base_url=f"{self.url}/api/v1",
+            headers=_key(api_key),
+            timeout=timeout,
+            transport=transport,
+            trust_env=False,
         )
 
     def __enter__(self) -> Self:
@@ -85,20 +94,28 @@ class Client(Api[Json, bytes]):
 
 
 class AsyncClient(Api[Awaitable[Json], Awaitable[bytes]]):
-    """The API for asyncio; `await client.get_run(…)`. Raises Refused, ServiceNotFound."""
+    """The API for asyncio; `await client.get_run(…)`. Raises Refused, ServiceNotFound.
+
+    `api_key` as of `Client`.
+    """
 
     def __init__(
         self,
         url: str | None = None,
         *,
         data: Path | None = None,
+        api_key: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         timeout: float = TIMEOUT_S,
     ) -> None:
         self.url = (url or service_url(data)).rstrip("/")
         self._written = 0
         self._http = httpx.AsyncClient(
-            base_url=f"{self.url}/api/v1", timeout=timeout, transport=transport, trust_env=False
+            base_url=f"{self.url}/api/v1",
+            headers=_key(api_key),
+            timeout=timeout,
+            transport=transport,
+            trust_env=False,
         )
 
     async def __aenter__(self) -> Self:
@@ -132,6 +149,12 @@ class AsyncClient(Api[Awaitable[Json], Awaitable[bytes]]):
                     raise
             await asyncio.sleep(_PAUSE_S * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
+
+
+def _key(api_key: str | None) -> dict[str, str]:
+    """The header that says who sends; none where there is no key."""
+    key = api_key or os.environ.get(API_KEY_SETTING)
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _parts(call: Call, written: int) -> dict[str, Any]:
