@@ -43,6 +43,15 @@ def read_standing(engine: Engine) -> Standing | None:
     return Standing(row[0], row[1], {each[0]: Delivered(each[1], each[2]) for each in found})
 
 
+def forget_progress(engine: Engine, epoch: str) -> str:
+    """Another life of the log begins: nothing of it was published yet. Returns the epoch."""
+    with engine.begin() as connection:
+        for table in (relay_progress, relay_partition, relay_tenant):
+            connection.execute(delete(table))
+        write_epoch(connection, epoch)
+    return epoch
+
+
 class PostgresProgress:
     """The fenced rows, as one owner moves them."""
 

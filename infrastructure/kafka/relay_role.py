@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 from uuid import uuid4
 
@@ -15,10 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain.shared.errors import RuleBroken
 from infrastructure.kafka.clients import Kafka
 from infrastructure.kafka.holes import PartitionChain
-from infrastructure.kafka.relay import PAGE, RelayFenced, RelayGapFound, RelayStep
+from infrastructure.kafka.relay import PAGE, RelayGapFound, RelayStep
 from infrastructure.kafka.relay_producer import ConfluentProducer, TopicReplaced
 from infrastructure.kafka.relay_progress import PostgresProgress, StoreEpochMissing, read_epoch
 from infrastructure.kafka.relay_tail import KafkaAheadOfLog, KafkaOfOtherLog, LogEnd, compare_tail
+from infrastructure.kafka.relay_watch import TurnWatch
 from infrastructure.kafka.topics import (
     TOPICS,
     TopicCompacted,
@@ -95,7 +97,6 @@ class Relay:
         self._replication = replication
         self._page = page
         self._turn = Turn(database_url, TURN, silence_s=silence_s)
-        self._looked = 0.0
         self._look_s = min(_IDLE_S, silence_s / 4)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
@@ -166,17 +167,17 @@ class Relay:
 
     def _publish(self) -> None:
         """Publish until somebody says stop, or something fails."""
-        with self._opened() as step:
+        with TurnWatch(self._turn, self._look_s) as watch, self._opened(watch) as step:
             self._say("publishes", ready=True)
             while not self._stop.is_set():
-                self._still_mine(0)
+                watch.ask()
                 if not step.run():
                     self._measure(step)
                     self._log.wait_beyond(step.position, self._look_s)
                 self._measure(step)
 
     @contextmanager
-    def _opened(self) -> Iterator[RelayStep]:
+    def _opened(self, watch: TurnWatch) -> Iterator[RelayStep]:
         rows = engine(self._database_url, application_name="optaic-mlops relay", pool_size=1, overflow=2)
         producer: ConfluentProducer | None = None
         try:
@@ -192,7 +193,7 @@ class Relay:
                 progress.begin(count)
             delivered = standing.delivered if standing else {}
             self._position = standing.position if standing else 0
-            producer = ConfluentProducer(self._kafka, topic, delivered, self._may_wait)
+            producer = ConfluentProducer(self._kafka, topic, delivered, partial(self._may_wait, watch))
             RELAY_ACTIVE.set(1)
             yield RelayStep(
                 self._log,
@@ -208,21 +209,12 @@ class Relay:
                 producer.close()
             rows.dispose()
 
-    def _may_wait(self) -> None:
-        """While Kafka is awaited: the session is kept alive, and the end of the role is heard."""
-        self._ready = False
-        self._state = "waits for Kafka"
-        self._still_mine(self._look_s)
+    def _may_wait(self, watch: TurnWatch) -> None:
+        """While Kafka is awaited: a lost turn and the end of the role are heard."""
+        self._say("waits for Kafka", ready=False)
+        watch.look()
         if self._stop.is_set():
             raise _Stopped
-
-    def _still_mine(self, every_s: float) -> None:
-        now = time.monotonic()
-        if now - self._looked < every_s:
-            return
-        if not self._turn.is_held():
-            raise RelayFenced("the database session that holds the turn is gone")
-        self._looked = now
 
     def _measure(self, step: RelayStep) -> None:
         self._position = step.position

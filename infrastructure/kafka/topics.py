@@ -167,3 +167,20 @@ def _settings(admin: "AdminClient", topic: str) -> dict[str, Any]:
     except KafkaException as error:
         raise KafkaUnreachable(f"{topic} cannot be described: {error.args[0]}") from error
     return {name: entry.value for name, entry in entries.items()}
+
+
+def is_empty(kafka: Kafka, topic: str, partitions: int) -> bool:
+    """Whether no message lies in a topic. Raises KafkaUnreachable."""
+    from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+    consumer = Consumer(kafka.consumer(f"{topic}.tail"))
+    try:
+        bounds = [
+            consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=ADMIN_S)
+            for number in range(partitions)
+        ]
+    except KafkaException as error:
+        raise KafkaUnreachable(f"the end of {topic} cannot be read: {error.args[0]}") from error
+    finally:
+        consumer.close()
+    return all(low == high for low, high in bounds)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from infrastructure.kafka.clients import Kafka
 from infrastructure.kafka.topics import Topics, admin_client, make_topics
+from tests.support.processes import wait_until
 
 with warnings.catch_warnings():
     # kafka-python 3.0 loads its schemas in a way that Python 3.11 calls old
@@ -66,3 +68,10 @@ def read_whole_topic(bootstrap: str, topic: str) -> Sequence[ConsumerRecord]:
         return sorted(found, key=lambda one: (one.partition, one.offset))
     finally:
         consumer.close()
+
+
+def delete_topic(admin: AdminClient, topic: str) -> None:
+    """As an operator by mistake; returns when it is gone."""
+    for future in admin.delete_topics([topic]).values():
+        future.result()
+    wait_until(lambda: topic not in admin.list_topics(timeout=5).topics, f"{topic} is still there")

@@ -1,5 +1,6 @@
 """A relay under test: a log to write into, the relay here or in another process, what must be on Kafka."""
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -117,8 +118,10 @@ class RelayDesk:
         prefix = self.topics.activity.removesuffix(Topics().activity)
         command = [sys.executable, "-m", "tests.kafka.relay_child", self.url, self.kafka.bootstrap]
         command += [prefix, str(silence_s)]
-        process = ServerProcess(command, folder / f"relay-{len(self._children)}.log", cwd=REPOSITORY)
-        process.start(lambda: True, env={"OPTAIC_MLOPS_FAILPOINTS": failpoints})
+        env = {**os.environ, "OPTAIC_MLOPS_FAILPOINTS": failpoints}
+        log = folder / f"relay-{len(self._children)}.log"
+        process = ServerProcess(command, log, cwd=REPOSITORY, env=env)
+        process.start(lambda: True)
         self._children.append(process)
         return process
 

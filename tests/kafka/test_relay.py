@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Engine, update
 
 from infrastructure.failpoints import RELAY
 from infrastructure.kafka.clients import Kafka
@@ -25,21 +25,26 @@ def desk(database: str, kafka: Kafka, topic_names: Topics) -> Iterator[RelayDesk
     desk.close()
 
 
-def test_every_event_of_fifty_tenants_is_on_its_partition_and_chained(desk: RelayDesk) -> None:
+@pytest.fixture
+def rows(desk: RelayDesk) -> Iterator[Engine]:
+    rows = engine(desk.url, application_name="test")
+    yield rows
+    rows.dispose()
+
+
+def test_every_event_of_fifty_tenants_is_on_its_partition_and_chained(desk: RelayDesk, rows: Engine) -> None:
     append_many(desk.log, 600)
     relay = desk.relay(page=64)
     append_many(desk.log, 400)
     desk.wait_published(relay)
     found = desk.check()
     assert len(found) == 1_000
-    rows = engine(desk.url, application_name="test")
     standing = read_standing(rows)
     assert standing is not None
     assert (standing.position, standing.partitions) == (1_000, 6)
     ends = {one.partition: (one.activity.position, one.offset) for one in found}
     assert standing.delivered == ends
     assert {one.activity.epoch for one in found} == {read_epoch(rows)}
-    rows.dispose()
     assert relay.status().ready
 
 
@@ -78,11 +83,12 @@ def test_of_two_relays_one_stands_by_and_takes_over(desk: RelayDesk) -> None:
     assert len(desk.check()) == 101
 
 
-def test_a_frozen_relay_is_replaced_and_its_return_is_harmless(desk: RelayDesk, tmp_path: Path) -> None:
+def test_a_frozen_relay_is_replaced_and_its_return_is_harmless(
+    desk: RelayDesk, tmp_path: Path, rows: Engine
+) -> None:
     """A zombie can repeat messages, nothing else: its progress is fenced and it notices before it goes on."""
     child = desk.child(tmp_path, silence_s=2.0)
     append_many(desk.log, 3_000)
-    rows = engine(desk.url, application_name="test")
     wait_until(lambda: getattr(read_standing(rows), "position", 0) > 0, "the first relay does nothing")
     child.suspend()
     frozen_at = read_standing(rows)
@@ -93,13 +99,11 @@ def test_a_frozen_relay_is_replaced_and_its_return_is_harmless(desk: RelayDesk, 
     append_many(desk.log, 200)
     desk.wait_published(second)
     wait_until(lambda: b"stands by" in (tmp_path / "relay-0.log").read_bytes()[-800:], "no standby")
-    rows.dispose()
     assert frozen_at is not None
     desk.check()
 
 
-def test_progress_that_another_relay_owns_cannot_be_moved(desk: RelayDesk) -> None:
-    rows = engine(desk.url, application_name="test")
+def test_progress_that_another_relay_owns_cannot_be_moved(desk: RelayDesk, rows: Engine) -> None:
     zombie, active = PostgresProgress(rows, "zombie"), PostgresProgress(rows, "active")
     assert zombie.take() is None
     zombie.begin(6)
@@ -113,17 +117,14 @@ def test_progress_that_another_relay_owns_cannot_be_moved(desk: RelayDesk) -> No
     with pytest.raises(RelayFenced):
         active.move(5, 7, {}, {"acme": 7})
     assert active.tenants(["acme", "other"]) == {"acme": 6}
-    rows.dispose()
 
 
-def test_another_number_of_partitions_than_published_ends_the_relay(desk: RelayDesk) -> None:
+def test_another_number_of_partitions_than_published_ends_the_relay(desk: RelayDesk, rows: Engine) -> None:
     relay = desk.relay()
     desk.wait_published(relay, append(desk.log, "acme"))
     relay.stop()
-    rows = engine(desk.url, application_name="test")
     with rows.begin() as connection:
         connection.execute(update(relay_progress).values(partitions=5))
-    rows.dispose()
     assert isinstance(desk.wait_failed(desk.relay()), TopicPartitionsChanged)
 
 
