@@ -108,11 +108,11 @@ class Assignment:
             if self.held.pop(partition, None) is not None:
                 self._views.revoked(partition)
 
-    def take(self, partition: int, messages: Sequence[Fetched], flow: Flow) -> bool:
-        """Fold messages of a partition; False if they were left for later."""
+    def take(self, partition: int, messages: Sequence[Fetched], flow: Flow) -> int | None:
+        """Fold messages of a partition; returns its position, None if they were left for later."""
         held = self.held.get(partition)
         if held is None or held.consumer is None or held.stopped is not None:
-            return False
+            return None
         try:
             held.consumer.take(messages)
         except ViewFenced as fenced:
@@ -123,9 +123,9 @@ class Assignment:
             self._wait(partition, held, f"{type(error).__name__}: {error}", self._pause(held))
         else:
             held.attempts = 0
-            return True
+            return held.consumer.position
         flow.hold(partition)
-        return False
+        return None
 
     def retry(self, flow: Flow) -> None:
         """Take those again whose pause is over."""
