@@ -130,8 +130,10 @@ def closed_app(house: House) -> Any:
 @pytest.mark.parametrize("path", ["/forgotten", "/mounted/", "/mounted/anything"])
 def test_a_route_or_mount_that_stands_in_no_table_is_closed_to_everybody(house: House, path: str):
     app = closed_app(house)
-    assert called(app, "http", path, None)["status"] == 401
-    assert called(app, "http", path, house.keys["operator"])["status"] == 403
+    start, body = called(app, "http", path, None)
+    assert (start["status"], b"access.key_missing" in body["body"]) == (401, True)
+    start, body = called(app, "http", path, house.keys["operator"])
+    assert (start["status"], b"access.route_closed" in body["body"]) == (403, True)
 
 
 @pytest.mark.parametrize("path", ["/socket", "/nothing", f"{API}/activity/stream"])
@@ -139,11 +141,11 @@ def test_a_route_or_mount_that_stands_in_no_table_is_closed_to_everybody(house: 
 def test_a_socket_is_closed_before_it_opens(house: House, path: str, role: str | None):
     app = closed_app(house)
     key = None if role is None else house.keys[role]
-    assert called(app, "websocket", path, key)["type"] == "websocket.close"
+    assert [message["type"] for message in called(app, "websocket", path, key)] == ["websocket.close"]
 
 
-def called(app: Any, kind: str, path: str, key: str | None) -> dict[str, Any]:
-    """The first message that the app answers with, called as a server would."""
+def called(app: Any, kind: str, path: str, key: str | None) -> list[dict[str, Any]]:
+    """What the app answers, called as a server would."""
     headers = [] if key is None else [(b"authorization", f"Bearer {key}".encode())]
     scope: dict[str, Any] = {
         "type": kind,
@@ -167,7 +169,7 @@ def called(app: Any, kind: str, path: str, key: str | None) -> dict[str, Any]:
         messages.append(message)
 
     anyio.run(app, scope, receive, send)
-    return messages[0]
+    return messages
 
 
 def test_a_connection_of_an_unknown_kind_goes_nowhere(house: House):

@@ -17,7 +17,6 @@ from domain.shared.errors import CommandMalformed, StreamConflict
 from infrastructure.access.bootstrap import bootstrap
 from infrastructure.access.denials import Denials
 from infrastructure.access.directory import AccessDirectory
-from infrastructure.access.errors import AccessRouteClosed
 from infrastructure.access.keys import digest, key_id_of
 from infrastructure.http.app import create_app
 from infrastructure.http.run_tokens import RunTokens
@@ -240,11 +239,6 @@ def test_with_keys_any_host_name_and_origin_will_do(house: House):
     headers = {"Host": "mlops.example", "Origin": "https://mlops.example"}
     answer = house.asks(house.keys["writer"], "POST", f"{API}/datasets", json=DATASET, headers=headers)
     assert answer.status_code == 201
-
-
-def test_a_closed_route_says_that_no_role_opens_it():
-    assert AccessRouteClosed("x").kind == "forbidden"
-    assert AccessRouteClosed.code == "access.route_closed"
 
 
 # --- the run's token
