@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -20,7 +20,7 @@ from application.ports import StreamWrite
 from domain.run.events import RunMetricsLogged
 from domain.run.pins import MetricPoint
 from domain.shared.activity import Actor, Envelope, Event, StreamKey
-from infrastructure.activity_log import SqliteActivityLog, open_activity_log
+from infrastructure.activity_log import DatabaseActivityLog, open_activity_log
 from infrastructure.activity_log.schema import COLUMNS
 from infrastructure.activity_log.sqlite import driver
 from infrastructure.activity_log.system_clock import SystemClock
@@ -43,12 +43,12 @@ class Line:
         return self.ratio >= self.target if self.at_least else self.ratio <= self.target
 
 
-def _event(index: int) -> RunMetricsLogged:
+def event_of(index: int) -> RunMetricsLogged:
     points = tuple(MetricPoint(name="loss", step=step, value=0.5 + step / 7) for step in range(4))
     return RunMetricsLogged(run_id=f"run-{index}", kind="training", instance="spx-alpha", points=points)
 
 
-def _envelope() -> Envelope:
+def envelope() -> Envelope:
     return Envelope(
         tenant="acme",
         actor=Actor(principal="p_1"),
@@ -58,13 +58,13 @@ def _envelope() -> Envelope:
     )
 
 
-def _append(log: SqliteActivityLog, stream: str, expected: int, index: int = 0) -> None:
-    log.append(_envelope(), [StreamWrite(StreamKey("run_metrics", stream), expected, (_event(index),))])
+def append(log: DatabaseActivityLog, stream: str, expected: int, index: int = 0) -> None:
+    log.append(envelope(), [StreamWrite(StreamKey("run_metrics", stream), expected, (event_of(index),))])
 
 
-async def _append_async(log: SqliteActivityLog, stream: str) -> None:
-    write = StreamWrite(StreamKey("run_metrics", stream), 0, (_event(0),))
-    await log.append_async(_envelope(), [write])
+async def append_async(log: DatabaseActivityLog, stream: str) -> None:
+    write = StreamWrite(StreamKey("run_metrics", stream), 0, (event_of(0),))
+    await log.append_async(envelope(), [write])
 
 
 class RawTable:
@@ -199,25 +199,25 @@ def measure_appends(folder: Path) -> list[Line]:
     stock = StockRecorder(folder / "stock")
     log = open_activity_log(folder / "log", SystemClock())
     floor = alone(lambda _: raw.append(), 40)
-    one = alone(lambda name: _append(log, name, 0), 40)
+    one = alone(lambda name: append(log, name, 0), 40)
     race(60, floor, one)
     floor_again = alone(lambda _: raw.append(), 100)
-    many = crowd(lambda name: _append(log, name, 0), THREADS, 20)
+    many = crowd(lambda name: append(log, name, 0), THREADS, 20)
     theirs = crowd(lambda _: stock.append(), THREADS, 3)
-    awaiting = tasks(lambda name: _append_async(log, name), THREADS, 20)
+    awaiting = tasks(lambda name: append_async(log, name), THREADS, 20)
     race(12, floor_again, many, awaiting, theirs)
     for each in (raw, stock, log):
         each.close()
     return [
-        _at_least("one caller / raw INSERT + commit", one, floor, 0.6),
-        _at_least("64 callers / raw INSERT + commit", many, floor_again, 2.5),
-        _at_least("64 callers / stock recorder, 64 threads", many, theirs, 3.0),
-        _at_least("64 asyncio callers / raw INSERT + commit", awaiting, floor_again, 2.5),
-        _at_least("64 asyncio callers / stock, 64 threads", awaiting, theirs, 3.0),
+        at_least("one caller / raw INSERT + commit", one, floor, 0.6),
+        at_least("64 callers / raw INSERT + commit", many, floor_again, 2.5),
+        at_least("64 callers / stock recorder, 64 threads", many, theirs, 3.0),
+        at_least("64 asyncio callers / raw INSERT + commit", awaiting, floor_again, 2.5),
+        at_least("64 asyncio callers / stock, 64 threads", awaiting, theirs, 3.0),
     ]
 
 
-def _at_least(what: str, measured: Contender, floor: Contender, target: float) -> Line:
+def at_least(what: str, measured: Contender, floor: Contender, target: float) -> Line:
     figure = f"{measured.rate:,.0f}/s of {floor.rate:,.0f}/s"
     return Line(what, figure, measured.rate / floor.rate, target, at_least=True)
 
@@ -229,10 +229,10 @@ def measure_growth(folder: Path) -> Line:
         open_activity_log(folder / "small", clock) as small,
         open_activity_log(folder / "large", clock) as large,
     ):
-        _grow(small, 1_000)
-        _grow(large, 100_000)
-        at_small = alone(lambda name: _append(small, name, 0), 20)
-        at_large = alone(lambda name: _append(large, name, 0), 20)
+        grow(small, 1_000)
+        grow(large, 100_000)
+        at_small = alone(lambda name: append(small, name, 0), 20)
+        at_large = alone(lambda name: append(large, name, 0), 20)
         race(60, at_small, at_large)
     figure = f"{1e6 / at_large.rate:,.0f} µs of {1e6 / at_small.rate:,.0f} µs"
     return Line(
@@ -240,10 +240,10 @@ def measure_growth(folder: Path) -> Line:
     )
 
 
-def _grow(log: SqliteActivityLog, rows: int) -> None:
+def grow(log: DatabaseActivityLog, rows: int) -> None:
     while (head := log.head()) < rows:
-        events = tuple(_event(index) for index in range(min(256, rows - head)))
-        log.append(_envelope(), [StreamWrite(StreamKey("run_metrics", f"grow-{head}"), 0, events)])
+        events = tuple(event_of(index) for index in range(min(256, rows - head)))
+        log.append(envelope(), [StreamWrite(StreamKey("run_metrics", f"grow-{head}"), 0, events)])
 
 
 def _count(state: int, _: Event) -> int:
@@ -254,8 +254,8 @@ def measure_load(folder: Path) -> list[Line]:
     stream = StreamKey("run_metrics", "long")
     with open_activity_log(folder / "loaded", SystemClock()) as log:
         for expected in range(0, 1_000, 200):
-            events = tuple(_event(index) for index in range(200))
-            log.append(_envelope(), [StreamWrite(stream, expected, events)])
+            events = tuple(event_of(index) for index in range(200))
+            log.append(envelope(), [StreamWrite(stream, expected, events)])
         cold = alone(lambda _: log.load("acme", stream, 0, lambda state, _: state + 1), 1)
         cached = alone(lambda _: log.load("acme", stream, 0, _count), 10)
         log.load("acme", stream, 0, _count)
@@ -269,18 +269,21 @@ def _an_event(how: str, load: Contender) -> Line:
     return Line(what, f"{1e6 / load.fastest:,.0f} µs a load", per_event_us, 10.0, at_least=False)
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="append-") as name:
-        folder = Path(name)
-        lines = [*measure_appends(folder), measure_growth(folder), *measure_load(folder)]
-    version = driver.sqlite_version
-    print(f"SQLite {version} (Python's own: {sqlite3.sqlite_version})\n")
+def print_table(lines: Sequence[Line]) -> None:
     print(f"| {'what':<44} | {'measured':<26} | {'ratio':>6} | {'target':>7} | holds |")
     print(f"|{'-' * 46}|{'-' * 28}|{'-' * 8}|{'-' * 9}|-------|")
     for line in lines:
         target = f"{'≥' if line.at_least else '≤'} {line.target:g}"
         holds = "yes" if line.holds else "NO"
         print(f"| {line.what:<44} | {line.figure:<26} | {line.ratio:>6.2f} | {target:>7} | {holds:<5} |")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="append-") as name:
+        folder = Path(name)
+        lines = [*measure_appends(folder), measure_growth(folder), *measure_load(folder)]
+    print(f"SQLite {driver.sqlite_version} (Python's own: {sqlite3.sqlite_version})\n")
+    print_table(lines)
 
 
 if __name__ == "__main__":

@@ -23,23 +23,32 @@ from infrastructure.activity_log.store import LogStore
 
 
 class LogFactory(InfrastructureFactory[TrackingRecorder]):
-    """Builds the parts over one log file.
+    """Builds the parts over one log: a file of SQLite or an installed database of PostgreSQL.
 
-    Environment: ACTIVITY_LOG_PATH, and for the library's own tools FIRST_VERSION (1) and BARE_EVENTS (no).
+    Environment: ACTIVITY_LOG_PATH or ACTIVITY_LOG_URL, and for the library's own tools FIRST_VERSION (1) and
+    BARE_EVENTS (no).
     """
 
     ACTIVITY_LOG_PATH = "ACTIVITY_LOG_PATH"
+    ACTIVITY_LOG_URL = "ACTIVITY_LOG_URL"
     FIRST_VERSION = "FIRST_VERSION"
     BARE_EVENTS = "BARE_EVENTS"
 
     def __init__(self, env: Any) -> None:
         super().__init__(env)
-        path = self.env.get(self.ACTIVITY_LOG_PATH)
-        if not path:
-            raise InfrastructureFactoryError(f"{self.ACTIVITY_LOG_PATH} names no file")
         self._without_envelope = bare_envelope if self.env.get(self.BARE_EVENTS) == "yes" else None
         first_version = int(self.env.get(self.FIRST_VERSION, "1") or "1")
-        self.store = LogStore.open_sqlite(Path(path), first_version=first_version, limits=GroupLimits())
+        self.store = self._open(first_version)
+
+    def _open(self, first_version: int) -> LogStore:
+        path, url = self.env.get(self.ACTIVITY_LOG_PATH), self.env.get(self.ACTIVITY_LOG_URL)
+        if url:
+            return LogStore.open_postgres(url, first_version=first_version, limits=GroupLimits())
+        if path:
+            return LogStore.open_sqlite(Path(path), first_version=first_version, limits=GroupLimits())
+        raise InfrastructureFactoryError(
+            f"neither {self.ACTIVITY_LOG_PATH} nor {self.ACTIVITY_LOG_URL} names a log"
+        )
 
     def mapper(self, transcoder: Transcoder | None = None, mapper_class: Any = None) -> Any:  # noqa: ARG002
         """The log's own mapper; a cipher or compressor would hide the bytes from auditors and is refused."""

@@ -40,6 +40,8 @@ READER_SETTINGS = {
 STREAM_PAGE = 2_000
 """Rows that a server-side cursor brings at once."""
 
+POOL_SIZE, OVERFLOW = 4, 12
+
 _EPOCH = f"SELECT epoch FROM {operational.SCHEMA}.store_epoch"  # noqa: S608
 
 _translated = lru_cache(maxsize=256)(translated)
@@ -54,53 +56,54 @@ class PostgresReadConnections:
             application_name=application_name,
             schema=LOG_SCHEMA,
             settings=READER_SETTINGS,
+            pool_size=POOL_SIZE,
+            overflow=OVERFLOW,
             pre_ping=False,
             autocommit=True,
         )
 
     def check(self, *, owner_allowed: bool) -> None:
         """Raises what `checks.refuse_unfit` does, and DatabaseUnreachable."""
-        try:
-            with self._engine.connect() as connection:
-                refuse_unfit(connection, owner_allowed=owner_allowed)
-        except OperationalError as error:
-            raise DatabaseUnreachable(str(error.orig)) from error
+        with _reached(), self._engine.connect() as connection:
+            refuse_unfit(connection, owner_allowed=owner_allowed)
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        """Run one statement and fetch everything; a connection that was lost meanwhile is replaced once."""
-        try:
-            return self._rows(statement, parameters)
-        except (psycopg.OperationalError, psycopg.InterfaceError):
-            self._engine.dispose()
-            return self._rows(statement, parameters)
-
-    def _rows(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
-        with self._connection() as pooled:
-            return _execute(pooled.driver_connection, statement, parameters).fetchall()
+        """Run one statement and fetch everything. Raises DatabaseUnreachable."""
+        with _reached():
+            pooled, cursor = self._run_first(statement, parameters)
+            try:
+                return cursor.fetchall()
+            finally:
+                pooled.close()
 
     @contextmanager
     def snapshot(self) -> Iterator["PostgresSnapshot"]:
-        """One unchanging view of the log for several statements."""
-        with self._connection() as pooled:
+        """One unchanging view of the log for several statements. Raises DatabaseUnreachable."""
+        with _reached():
+            pooled, _ = self._run_first("BEGIN ISOLATION LEVEL REPEATABLE READ")
             raw: Any = pooled.driver_connection
-            raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
             try:
                 yield PostgresSnapshot(raw)
+                raw.execute("ROLLBACK")
+            except BaseException:
+                pooled.invalidate()
+                raise
             finally:
-                if not raw.closed:
-                    raw.execute("ROLLBACK")
+                pooled.close()
 
-    @contextmanager
-    def _connection(self) -> Iterator[PoolProxiedConnection]:
-        """A connection; one that breaks is not given back."""
-        pooled = self._engine.raw_connection()
-        try:
-            yield pooled
-        except BaseException:
-            pooled.invalidate()
-            raise
-        finally:
-            pooled.close()
+    def _run_first(self, statement: str, parameters: Sequence[Any] = ()) -> tuple[PoolProxiedConnection, Any]:
+        """Run a statement on a connection of the pool; those lost while they lay idle are replaced."""
+        lost = 0
+        while True:
+            pooled = self._engine.raw_connection()
+            raw: Any = pooled.driver_connection
+            try:
+                return pooled, _execute(raw, statement, parameters)
+            except BaseException:
+                lost += raw.closed
+                pooled.invalidate()
+                if not raw.closed or lost > POOL_SIZE + OVERFLOW:
+                    raise
 
     def close(self) -> None:
         """Close every connection that is not in use."""
@@ -127,6 +130,16 @@ class PostgresSnapshot:
             cursor.itersize = STREAM_PAGE
             cursor.execute(_translated(statement), parameters or None)
             yield from cursor
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise DatabaseUnreachable(str(error.orig)) from error
+    except psycopg.OperationalError as error:
+        raise DatabaseUnreachable(str(error)) from error
 
 
 def _execute(connection: Any, statement: str, parameters: Sequence[Any]) -> Any:

@@ -21,6 +21,9 @@ from infrastructure.activity_log.submission import Submission
 Connection: TypeAlias = psycopg.Connection[Any]
 
 COPY_ROWS_MIN = 1_000
+_UNKNOWN = -1
+COMPANY = 64
+"""So many batches after another process was seen to append, the lock is taken first."""
 
 _logger = logging.getLogger(__name__)
 
@@ -37,6 +40,8 @@ class PostgresWriteSession:
         self._connect = connect
         self._connection: Connection | None = None
         self._poll = select.poll()
+        self._last = _UNKNOWN
+        self._company = 0
 
     # --- one statement
 
@@ -48,11 +53,35 @@ class PostgresWriteSession:
         if conditions is None:
             return None
         self._reconnect_if_lost()
+        parameters = _append_parameters(batch, conditions, now_us())
         try:
-            row = self._run(statements.APPEND, _append_parameters(batch, conditions, now_us())).fetchone()
+            row = self._append_in_company(parameters) if self._company else self._append_alone(parameters)
         except psycopg.errors.UniqueViolation:
+            self.rollback()
             return None
-        return decision_at(Head(*row[:2]), batch) if row else None
+        if not row:
+            return None
+        decision = decision_at(Head(*row[:2]), batch)
+        self._notice(decision.head.position - parameters[0], decision.head.position)
+        return decision
+
+    def _append_alone(self, parameters: Sequence[Any]) -> Any:
+        return self._run(statements.APPEND, parameters).fetchone()
+
+    def _append_in_company(self, parameters: Sequence[Any]) -> Any:
+        """The lock first, so that the statement sees what others committed while this waited: one round."""
+        with self._alive().pipeline():
+            self._run("BEGIN")
+            self._run(statements.LOCK)
+            appended = self._run(statements.APPEND, parameters)
+            self._run("COMMIT")
+        return appended.fetchone()
+
+    def _notice(self, former: int, position: int) -> None:
+        """Remember for some batches that other processes append, too."""
+        is_own = self._last in (former, _UNKNOWN)
+        self._company = max(0, self._company - 1) if is_own else COMPANY
+        self._last = position
 
     # --- the checked way
 
@@ -63,6 +92,7 @@ class PostgresWriteSession:
         while cursor.nextset():
             pass
         found = Head(*cursor.fetchall()[0])
+        self._notice(found.position, found.position)
         if patient:
             self._run(statements.PATIENCE)
         return found
@@ -97,6 +127,7 @@ class PostgresWriteSession:
         else:
             columns = columns_of(decision.rows, statements.KINDS)
             moved = self._run(statements.INSERT_AND_MOVE, (*columns, *decision.head, former.position))
+        self._last = decision.head.position
         if moved.rowcount != 1:
             raise LogHeadMoved(f"the head is no longer at position {former.position}")
 
@@ -147,17 +178,11 @@ class PostgresWriteSession:
         return self._connection
 
     def _reconnect_if_lost(self) -> None:
-        """Between transactions: a server that went away has closed the socket, which is readable then."""
+        """Between transactions: the server says nothing unasked but farewell: a readable socket is lost."""
         connection = self._connection
-        if connection is not None:
-            try:
-                if not connection.closed and self._poll.poll(0):
-                    connection.pgconn.consume_input()
-            except psycopg.Error:
-                _logger.warning("the log's writer lost its connection", exc_info=True)
-                connection.close()
-            if connection.closed:
-                self._drop()
+        if connection is not None and (connection.closed or self._poll.poll(0)):
+            _logger.warning("the log's writer lost its connection and makes another")
+            self._drop()
         if self._connection is None:
             self._connection = self._connect()
             register(self._connection)
