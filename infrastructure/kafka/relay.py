@@ -119,7 +119,7 @@ class RelayStep:
         """When the oldest event of the page in hand was recorded; None without one."""
 
     def run(self) -> int:
-        """Publish the next page and move the progress; returns the number of messages.."""
+        """Publish the next page and move the progress; returns the number of messages."""
         page = self._ahead or self._read(self.position)
         self._ahead = None
         if page is None:

@@ -27,7 +27,10 @@ class TopicReplaced(RuleBroken):
     """The topic ends before what was published to it: it was deleted and made again, or cut."""
 
     kind = Kind.UNAVAILABLE
-    remedy = "Stop the relay, run `republish --from 0`, and start it again."
+    remedy = (
+        "Stop the relay; delete the topic if anything lies in it, for it would be out of order; then run "
+        "`republish --from 0`, which makes the topic, and start the relay again."
+    )
 
 
 def relay_options(kafka: Kafka) -> Options:

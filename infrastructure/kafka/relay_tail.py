@@ -9,7 +9,7 @@ from infrastructure.kafka.clients import Kafka, KafkaUnreachable
 from infrastructure.kafka.messages import ActivityMessage, from_message
 from infrastructure.kafka.relay import Delivered, LogPages, Standing
 from infrastructure.kafka.relay_producer import TopicReplaced
-from infrastructure.kafka.topics import ADMIN_S
+from infrastructure.kafka.topics import bounds_of
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message
@@ -74,9 +74,7 @@ def compare_tail(
 def _tail(
     consumer: "Consumer", topic: str, partition: int, known: Delivered | None
 ) -> Iterator[tuple[int, ActivityMessage]]:
-    from confluent_kafka import TopicPartition
-
-    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ADMIN_S)
+    low, high = bounds_of(consumer, topic, partition)
     if known is not None and known.offset >= high:
         detail = f"partition {partition} ends at offset {high}, published was {known.offset}"
         raise TopicReplaced(detail, partition=partition, end=high, published=known.offset)
@@ -94,18 +92,22 @@ def read_partition(
     if first >= end:
         return
     consumer.assign([TopicPartition(topic, partition, first)])
+    due = first
     silences = 0
     while silences < _SILENCES:
-        for one in consumer.consume(1_000, _READ_S):
-            error = one.error()
+        # no more than there is: the client waits until it has as many as it was asked for
+        for one in consumer.consume(min(1_000, end - due), _READ_S):
+            error, offset = one.error(), one.offset() or 0
+            if one.partition() != partition:
+                continue  # of the assignment before
             if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 (its public name)
                 return
             if error is not None:
                 raise KafkaUnreachable(f"{topic} partition {partition}: {error}")
-            silences = -1
-            if (one.offset() or 0) < end:
+            silences, due = -1, offset + 1
+            if offset < end:
                 yield one
-            if (one.offset() or 0) >= end - 1:
+            if due >= end:
                 return
         silences += 1
     raise KafkaUnreachable(f"{topic} partition {partition}: nothing came for {_SILENCES * _READ_S:g} s")

@@ -21,7 +21,7 @@ from infrastructure.kafka.relay import Delivered
 from infrastructure.kafka.relay_progress import PostgresProgress
 from infrastructure.kafka.relay_tail import read_partition
 from infrastructure.kafka.staging import Staging
-from infrastructure.kafka.topics import ADMIN_S, admin_client, partition_count
+from infrastructure.kafka.topics import admin_client, bounds_of, partition_count
 from infrastructure.postgres.connections import engine
 
 
@@ -94,14 +94,14 @@ def restore_from_kafka(
 
 
 def _stage(staging: Staging, kafka: Kafka, topic: str, partitions: int) -> tuple[dict[int, Delivered], int]:
-    from confluent_kafka import Consumer, KafkaException, TopicPartition
+    from confluent_kafka import Consumer, KafkaException
 
     consumer = Consumer(kafka.consumer(f"{topic}.restore"))
     delivered: dict[int, Delivered] = {}
     messages = 0
     try:
         for partition in range(partitions):
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ADMIN_S)
+            low, high = bounds_of(consumer, topic, partition)
             for one in read_partition(consumer, topic, partition, low, high):
                 found = from_message(one.headers(), one.key(), one.value())  # type: ignore[arg-type]
                 staging.add(found)

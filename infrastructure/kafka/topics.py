@@ -9,6 +9,7 @@ from domain.shared.errors import Kind, RuleBroken
 from infrastructure.kafka.clients import Kafka, KafkaUnreachable
 
 if TYPE_CHECKING:
+    from confluent_kafka import Consumer
     from confluent_kafka.admin import AdminClient
 
 ADMIN_S = 10.0
@@ -171,16 +172,30 @@ def _settings(admin: "AdminClient", topic: str) -> dict[str, Any]:
 
 def is_empty(kafka: Kafka, topic: str, partitions: int) -> bool:
     """Whether no message lies in a topic. Raises KafkaUnreachable."""
-    from confluent_kafka import Consumer, KafkaException, TopicPartition
+    from confluent_kafka import Consumer
 
     consumer = Consumer(kafka.consumer(f"{topic}.tail"))
     try:
-        bounds = [
-            consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=ADMIN_S)
-            for number in range(partitions)
-        ]
-    except KafkaException as error:
-        raise KafkaUnreachable(f"the end of {topic} cannot be read: {error.args[0]}") from error
+        bounds = [bounds_of(consumer, topic, number) for number in range(partitions)]
     finally:
         consumer.close()
     return all(low == high for low, high in bounds)
+
+
+def bounds_of(consumer: "Consumer", topic: str, partition: int) -> tuple[int, int]:
+    """The first offset of a partition and the one after its last; waits for a leader just elected.
+
+    Raises KafkaUnreachable.
+    """
+    from confluent_kafka import KafkaException, TopicPartition
+
+    deadline = time.monotonic() + ADMIN_S
+    while True:
+        try:
+            found: Any = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ADMIN_S)
+        except KafkaException as error:
+            if time.monotonic() > deadline:
+                raise KafkaUnreachable(f"{topic} partition {partition}: {error.args[0]}") from error
+            time.sleep(0.05)  # the news spreads between brokers: nothing here can wake us
+        else:
+            return found

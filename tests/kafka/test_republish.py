@@ -71,6 +71,7 @@ def test_a_topic_replaced_under_a_running_relay_stops_it(desk: RelayDesk) -> Non
     append_many(desk.log, 100)
     assert isinstance(desk.wait_failed(relay), TopicReplaced)
     relay.stop()
+    delete_topic(admin, desk.topics.activity)
     republish(desk.log, desk.url, desk.kafka, topics=desk.topics)
     desk.check()
 
