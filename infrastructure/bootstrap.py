@@ -21,9 +21,9 @@ from domain.shared.errors import Kind, RuleBroken
 from infrastructure.activity_log import SqliteActivityLog, open_activity_log
 from infrastructure.activity_log.errors import LogFileForeign
 from infrastructure.activity_log.system_clock import SystemClock
-from infrastructure.artifacts.store import FolderArtifactStore
+from infrastructure.artifacts.store import FolderArtifactStore, StoredArtifacts
 from infrastructure.calendars import ExchangeSessions
-from infrastructure.datasets.store import FolderDatasetStore
+from infrastructure.datasets.store import FolderDatasetStore, StoredDatasets
 from infrastructure.execution import LocalExecutor, Surroundings
 from infrastructure.guardrail_measures.measurer import ParquetMeasurer
 from infrastructure.identities import SystemIds
@@ -83,8 +83,8 @@ class Service:
     queries: Queries
     views: Views
     log: SqliteActivityLog
-    artifacts: FolderArtifactStore
-    datasets: FolderDatasetStore
+    artifacts: StoredArtifacts
+    datasets: StoredDatasets
     sessions: ExchangeSessions
     executor: Executing
     leases: Renewing

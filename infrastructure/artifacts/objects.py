@@ -1,9 +1,14 @@
-"""A folder of content-addressed objects: what is there is whole, and what is read is what was stored.
+"""Content-addressed objects, and a folder of them: what is there is whole, what is read is what was stored.
 
 Layout: `objects/ab/cdef…` (mode 0444), `purged/<sha256>` marks, `tmp/` for writes in progress. A write is
 temporary file, sync, rename, folder sync; a reader sees the whole object or none. A temporary file is locked
 by its writer as long as it lives, so leftovers of dead writers can be told apart and are swept when the
 folder is opened.
+
+Several hosts may share the folder over a network file system that renames atomically. Objects need no lock:
+equal content has one name and equal bytes, whoever is last. Only the sweep looks at locks, and a lock may be
+seen on its own host alone: leftovers of other hosts are therefore left until they are a day old. That a
+rename is seen elsewhere at once is the file system's promise (NFS caches names for seconds), not ours.
 """
 
 import fcntl
@@ -11,15 +16,20 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from infrastructure import failpoints
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
+_HOST = re.sub("[^A-Za-z0-9.-]", "-", socket.gethostname())
+_OTHERS_LEFTOVERS_S = 24 * 3600
+"""No write takes as long: older temporary files of other hosts have no writer."""
 
 Fill = Callable[[BinaryIO], None]
 """Writes an object's content into a file."""
@@ -35,6 +45,40 @@ class ObjectPurged(Exception):
 
 class ObjectChanged(Exception):
     """The object's bytes are not those that its hash names."""
+
+
+class Objects(Protocol):
+    """Where content-addressed objects lie; the hash is checked at every read."""
+
+    def put(self, content: bytes) -> str:
+        """Store bytes; returns their SHA-256. Storing twice is one object; storing what was purged brings it
+        back.
+        """
+        ...
+
+    def put_file(self, path: Path) -> str:
+        """Store a file's content without holding it in memory; returns its SHA-256."""
+        ...
+
+    def get(self, sha256: str) -> bytes:
+        """The object's bytes. Raises ObjectMissing, ObjectPurged, ObjectChanged."""
+        ...
+
+    def checked_path(self, sha256: str) -> Path:
+        """A path to the object's content once it was hashed; same errors as `get`."""
+        ...
+
+    def has(self, sha256: str) -> bool:
+        """Whether the object is there and not purged; its content is not checked."""
+        ...
+
+    def purge(self, sha256: str) -> None:
+        """Leave a mark, then delete the bytes. Purging twice is purging once. Raises ObjectMissing."""
+        ...
+
+    def discard(self, sha256: str) -> None:
+        """Take out an object that nothing names, as if it had never been stored."""
+        ...
 
 
 class ObjectFolder:
@@ -57,6 +101,10 @@ class ObjectFolder:
     def put_file(self, path: Path) -> str:
         """Store a file's content without holding it in memory; returns its SHA-256."""
         return self._write(lambda file: _copy(path, file))
+
+    def put_chunks(self, chunks: Iterable[bytes]) -> str:
+        """Store content that comes in pieces; returns its SHA-256. If `chunks` raises, nothing was stored."""
+        return self._write(lambda file: file.writelines(chunks))
 
     def get(self, sha256: str) -> bytes:
         """The object's bytes, hashed as they were read. Raises ObjectMissing, ObjectPurged, ObjectChanged."""
@@ -95,7 +143,7 @@ class ObjectFolder:
         else:
             if not path.is_file():
                 raise ObjectMissing(sha256)
-            mark = self._root / "purged" / sha256
+            mark = self._root / mark_of(sha256)
             mark.touch(mode=0o444)
             sync_folder(mark.parent)
         failpoints.hit(f"{self._area}.purge_marked")
@@ -110,14 +158,14 @@ class ObjectFolder:
             sync_folder(path.parent)
 
     def _path(self, sha256: str) -> Path:
-        if not _SHA256.fullmatch(sha256):
+        if not is_sha256(sha256):
             raise ObjectMissing(sha256)
-        if (self._root / "purged" / sha256).exists():
+        if (self._root / mark_of(sha256)).exists():
             raise ObjectPurged(sha256)
         return self._place(sha256)
 
     def _place(self, sha256: str) -> Path:
-        return self._root / "objects" / sha256[:2] / sha256[2:]
+        return self._root / place_of(sha256)
 
     def _holds(self, sha256: str) -> bool:
         try:
@@ -150,7 +198,7 @@ class ObjectFolder:
         self._unmark(sha256)
 
     def _unmark(self, sha256: str) -> None:
-        mark = self._root / "purged" / sha256
+        mark = self._root / mark_of(sha256)
         if mark.exists():
             mark.unlink(missing_ok=True)
             sync_folder(mark.parent)
@@ -167,7 +215,7 @@ class ObjectFolder:
     def _claim(self) -> tuple[Path, BinaryIO]:
         """A new locked file; taken anew if a sweep elsewhere was faster than the lock."""
         while True:
-            path = self._root / "tmp" / f"{os.getpid()}-{secrets.token_hex(8)}"
+            path = self._root / "tmp" / f"{_HOST}~{os.getpid()}-{secrets.token_hex(8)}"
             file = path.open("xb")
             fcntl.flock(file, fcntl.LOCK_EX)
             if os.fstat(file.fileno()).st_nlink:
@@ -177,8 +225,30 @@ class ObjectFolder:
     def _sweep(self) -> None:
         for path in (self._root / "tmp").iterdir():
             with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
+                if _may_be_written_elsewhere(path, os.fstat(file.fileno())):
+                    continue
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()
+
+
+def is_sha256(name: str) -> bool:
+    """Whether this is a SHA-256 as objects are named: 64 lower-case hexadecimal digits."""
+    return _SHA256.fullmatch(name) is not None
+
+
+def place_of(sha256: str) -> str:
+    """Where an object lies under the root, in a folder and in a bucket alike."""
+    return f"objects/{sha256[:2]}/{sha256[2:]}"
+
+
+def mark_of(sha256: str) -> str:
+    """Where the mark of a purged object lies."""
+    return f"purged/{sha256}"
+
+
+def _may_be_written_elsewhere(path: Path, facts: os.stat_result) -> bool:
+    host, between, _ = path.name.partition("~")
+    return bool(between) and host != _HOST and time.time() - facts.st_mtime < _OTHERS_LEFTOVERS_S
 
 
 def sha256_of_file(path: Path) -> str:

@@ -1,18 +1,21 @@
-"""The artifact store: content-addressed blobs in a folder."""
+"""The artifact store: content-addressed blobs, in a folder or on S3."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from application.errors import ArtifactHashMismatch, ArtifactMissing, ArtifactPurged
-from infrastructure.artifacts.objects import ObjectChanged, ObjectFolder, ObjectMissing, ObjectPurged
+from infrastructure.artifacts.objects import ObjectChanged, ObjectFolder, ObjectMissing, ObjectPurged, Objects
+
+AREA = "artifact"
+"""The first word of this store's failpoints."""
 
 
-class FolderArtifactStore:
-    """Implements `application.ports.ArtifactStore` in one folder."""
+class StoredArtifacts:
+    """Implements `application.ports.ArtifactStore` over objects, wherever they lie."""
 
-    def __init__(self, root: Path) -> None:
-        self._objects = ObjectFolder(root, "artifact")
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
 
     def put(self, content: bytes) -> str:
         """Store bytes; returns their SHA-256. Storing what was purged brings it back."""
@@ -44,6 +47,13 @@ class FolderArtifactStore:
     def discard(self, sha256: str) -> None:
         """Take out an upload that was refused before anything named it; no mark stays."""
         self._objects.discard(sha256)
+
+
+class FolderArtifactStore(StoredArtifacts):
+    """The artifacts of one folder."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(ObjectFolder(root, AREA))
 
 
 @contextmanager

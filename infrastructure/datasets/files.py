@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import polars as pl
@@ -21,7 +20,7 @@ from application.errors import (
     DatasetManifestMissing,
     DatasetPurged,
 )
-from infrastructure.artifacts.objects import ObjectChanged, ObjectFolder, ObjectMissing, ObjectPurged
+from infrastructure.artifacts.objects import ObjectChanged, ObjectMissing, ObjectPurged, Objects
 from infrastructure.datasets import manifest as manifests
 from infrastructure.datasets.frames import STORED_ORDER
 from infrastructure.datasets.manifest import FileEntry, Manifest
@@ -47,8 +46,8 @@ def _all_rows(rows: pl.LazyFrame) -> pl.LazyFrame:
 class DatasetFiles:
     """Parquet files, manifests and entity lists as content-addressed objects."""
 
-    def __init__(self, root: Path, rows_per_file: int = ROWS_PER_FILE) -> None:
-        self._objects = ObjectFolder(root, "dataset")
+    def __init__(self, objects: Objects, rows_per_file: int = ROWS_PER_FILE) -> None:
+        self._objects = objects
         self._rows_per_file = rows_per_file
 
     def write(self, rows: pl.DataFrame, revised: pl.Series, label: str) -> tuple[FileEntry, ...]:

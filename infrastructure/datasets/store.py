@@ -13,6 +13,7 @@ from application.ports import PreparedVersion
 from domain.dataset.declaration import DataFile, Declaration
 from domain.dataset.events import ContentFacts, LocatedFile
 from domain.point_in_time import aware
+from infrastructure.artifacts.objects import ObjectFolder, Objects
 from infrastructure.datasets.columns import fitted
 from infrastructure.datasets.files import ROWS_PER_FILE, DatasetFiles
 from infrastructure.datasets.frames import KEY
@@ -26,21 +27,25 @@ from infrastructure.datasets.writing import data_files, stored_version, unchange
 _UTC = ZoneInfo("UTC")
 
 
-class FolderDatasetStore:
-    """Implements `application.ports.DatasetStore` in one folder.
+AREA = "dataset"
+"""The first word of this store's failpoints."""
+
+
+class StoredDatasets:
+    """Implements `application.ports.DatasetStore` over objects, wherever they lie.
 
     `zone_of` gives the time zone of a calendar (R8); `locations` are the named roots of files made elsewhere.
     """
 
     def __init__(
         self,
-        root: Path,
+        objects: Objects,
         *,
         zone_of: Callable[[str], ZoneInfo],
         locations: Mapping[str, Path] | None = None,
         rows_per_file: int = ROWS_PER_FILE,
     ) -> None:
-        self._files = DatasetFiles(root, rows_per_file)
+        self._files = DatasetFiles(objects, rows_per_file)
         self._zone_of = zone_of
         self._locations = dict(locations or {})
 
@@ -157,3 +162,19 @@ class FolderDatasetStore:
 
     def _zone(self, declaration: Declaration) -> ZoneInfo:
         return _UTC if declaration.calendar is None else self._zone_of(declaration.calendar)
+
+
+class FolderDatasetStore(StoredDatasets):
+    """The datasets of one folder."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        zone_of: Callable[[str], ZoneInfo],
+        locations: Mapping[str, Path] | None = None,
+        rows_per_file: int = ROWS_PER_FILE,
+    ) -> None:
+        super().__init__(
+            ObjectFolder(root, AREA), zone_of=zone_of, locations=locations, rows_per_file=rows_per_file
+        )

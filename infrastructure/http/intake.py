@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infrastructure.artifacts.objects import sha256_of_file
-from infrastructure.artifacts.store import FolderArtifactStore
+from infrastructure.artifacts.store import StoredArtifacts
 
 _STRIPES = 64
 
@@ -14,7 +14,7 @@ _STRIPES = 64
 class Intake:
     """Takes uploads into the artifact store. Equal contents wait for each other: none takes another's."""
 
-    def __init__(self, artifacts: FolderArtifactStore) -> None:
+    def __init__(self, artifacts: StoredArtifacts) -> None:
         self._artifacts = artifacts
         self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
 

@@ -14,10 +14,10 @@ from application.handlers import HANDLERS
 from domain.shared.errors import Kind, RuleBroken
 from infrastructure.activity_log import DatabaseActivityLog, open_postgres_log
 from infrastructure.activity_log.system_clock import SystemClock
-from infrastructure.artifacts.store import FolderArtifactStore
+from infrastructure.artifacts.store import StoredArtifacts
 from infrastructure.bootstrap import Service
 from infrastructure.calendars import ExchangeSessions
-from infrastructure.datasets.store import FolderDatasetStore
+from infrastructure.datasets.store import StoredDatasets
 from infrastructure.identities import SystemIds
 from infrastructure.packages import ZipPackages
 from infrastructure.postgres.connections import engine
@@ -45,8 +45,8 @@ class Core:
     database_url: str
     log: DatabaseActivityLog
     views: ViewReader
-    artifacts: FolderArtifactStore
-    datasets: FolderDatasetStore
+    artifacts: StoredArtifacts
+    datasets: StoredDatasets
     sessions: ExchangeSessions
     services: Services
     bus: Bus

@@ -12,7 +12,7 @@ from domain.dataset.events import ContentFacts
 from infrastructure.calendars import ExchangeSessions
 from infrastructure.datasets.frames import MOMENT, TYPES
 from infrastructure.datasets.intake import PARQUET
-from infrastructure.datasets.store import FolderDatasetStore
+from infrastructure.datasets.store import FolderDatasetStore, StoredDatasets
 
 VALUE = Declaration(columns=(Column(name="value", type="float64"),))
 WRITTEN_AT = datetime(2030, 1, 1, tzinfo=UTC)
@@ -45,7 +45,7 @@ class WrittenDataset:
     ) -> None:
         self.folder = folder
         self.declaration = declaration
-        self.store = FolderDatasetStore(
+        self.store: StoredDatasets = FolderDatasetStore(
             folder / "store",
             zone_of=ExchangeSessions().zone,
             locations={"drop": folder / "drop"},

@@ -91,10 +91,13 @@ class FaultProxy:
                 self._passing.wait()
                 sink.sendall(chunk)
         with self._lock:
+            is_second = pair not in self._pairs  # the other direction has ended, or the pair was reset
             self._pairs.discard(pair)
         for one in pair:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
+            if is_second:
+                one.close()
 
 
 def _reset(one: socket.socket) -> None:

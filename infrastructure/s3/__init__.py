@@ -1,0 +1,1 @@
+"""Content-addressed objects on S3 and on services that speak its protocol."""
