@@ -12,6 +12,9 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import psycopg
+from sqlalchemy import exc
+
 from domain.shared.errors import Kind, RuleBroken
 from infrastructure.failpoints import hit
 from infrastructure.kafka.clients import Kafka
@@ -26,6 +29,14 @@ if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 GROUP = "optaic-mlops-project"
+AWAY = (
+    exc.OperationalError,
+    exc.InterfaceError,
+    exc.TimeoutError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
+"""What a database that does not answer looks like: it is waited for."""
 _TICK_S = 0.1
 _LOOK_EVERY = 20
 """Ticks between two looks at the topic."""
