@@ -1,13 +1,11 @@
 """G1, the log on SQLite: no acknowledged event is ever lost, whenever the writer is killed."""
 
-import json
 import random
 import re
 import shutil
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -22,37 +20,12 @@ from infrastructure.activity_log.sqlite import (
     driver,
     writer_settings,
 )
-from tests.activity_log.scenes import TickingClock, envelope, uid, write
+from tests.activity_log.scenes import TickingClock, envelope
+from tests.guarantees.log_kills import ROOT, Zygote, assert_nothing_lost, retry_what_is_unknown
 
-ROOT = Path(__file__).resolve().parents[2]
 KILLS_A_FAILPOINT = 10
 RANDOM_KILLS = 100
 LONE_APPENDS = 5
-
-
-class Zygote:
-    """The process that forks writers."""
-
-    def __init__(self):
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.guarantees.log_zygote"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, path, prefix, failpoints="", kill_after=0):
-        """Run a writer until it dies; returns its exit status, what it tried and what was acknowledged."""
-        request = {"path": str(path), "prefix": prefix, "failpoints": failpoints, "kill_after": kill_after}
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def close(self):
-        self._process.communicate(timeout=30)
 
 
 @pytest.fixture(scope="module")
@@ -62,30 +35,14 @@ def zygote():
     process.close()
 
 
-def assert_nothing_lost(path, tried, acknowledged):
-    """Every acknowledged command is there once and whole, every other one 0 or 1 time and whole."""
+def check(path, tried, acknowledged):
     with open_readonly(path) as log:
-        verdict = log.verify()
-        assert verdict.problem is None
-        found: dict[str, list[int]] = {}
-        for event in log.read(0, verdict.events):
-            found.setdefault(str(event.command_id), []).append(event.position)
-    for name, events in tried.items():
-        positions = found.pop(str(uid(name)), [])
-        assert len(positions) in ({events} if name in acknowledged else {0, events}), name
-        assert positions == list(range(positions[0], positions[0] + events)) if positions else True
-        assert name not in acknowledged or positions[-1] == acknowledged[name]
-    assert not found, "commands that nobody sent"
+        assert_nothing_lost(log, tried, acknowledged)
 
 
-def retry_what_is_unknown(path, tried, acknowledged):
-    """What a client does after an answer was lost: send the same command again."""
+def retry(path, tried, acknowledged):
     with open_activity_log(path, TickingClock()) as log:
-        for name in sorted(set(tried) - set(acknowledged)):
-            known = log.outcome("acme", uid(name)) is not None
-            outcome = log.append(envelope(name), [write(name, 0, tried[name])])
-            assert outcome.repeated == known
-            acknowledged[name] = outcome.position
+        retry_what_is_unknown(log, tried, acknowledged)
 
 
 @pytest.mark.parametrize("failpoint", sorted(failpoints.LOG))
@@ -97,9 +54,9 @@ def test_a_writer_killed_at_a_failpoint_loses_nothing_that_it_acknowledged(zygot
         assert died["status"] == -9, "the failpoint was not passed"
         tried |= died["tried"]
         acknowledged |= died["acknowledged"]
-        assert_nothing_lost(tmp_path / "log", tried, acknowledged)
-    retry_what_is_unknown(tmp_path / "log", tried, acknowledged)
-    assert_nothing_lost(tmp_path / "log", tried, acknowledged)
+        check(tmp_path / "log", tried, acknowledged)
+    retry(tmp_path / "log", tried, acknowledged)
+    check(tmp_path / "log", tried, acknowledged)
 
 
 def test_a_writer_killed_at_random_under_load_loses_nothing_that_it_acknowledged(zygote, tmp_path):
@@ -114,8 +71,8 @@ def test_a_writer_killed_at_random_under_load_loses_nothing_that_it_acknowledged
         tried |= died["tried"]
         acknowledged |= died["acknowledged"]
         if kill % 20 == 19:
-            retry_what_is_unknown(tmp_path / "log", tried, acknowledged)
-            assert_nothing_lost(tmp_path / "log", tried, acknowledged)
+            retry(tmp_path / "log", tried, acknowledged)
+            check(tmp_path / "log", tried, acknowledged)
     assert len(acknowledged) >= RANDOM_KILLS
 
 
