@@ -19,7 +19,7 @@ from uuid import UUID, uuid5
 from pysqlite3 import dbapi2
 
 from domain.shared.activity import RecordedEvent
-from infrastructure.activity_log import SqliteActivityLog, open_activity_log
+from infrastructure.activity_log import DatabaseActivityLog, open_activity_log
 from infrastructure.activity_log.schema import COLUMNS
 from infrastructure.views.sqlite import SqliteViews
 from projections import registry, runs
@@ -77,7 +77,7 @@ def row(recorded: RecordedEvent, position: int, copy: int, stream: str) -> tuple
     )
 
 
-def filled(path: Path, events: int) -> SqliteActivityLog:
+def filled(path: Path, events: int) -> DatabaseActivityLog:
     open_activity_log(path, SystemClock()).close()
     driver: Any = dbapi2
     connection = driver.connect(str(path), isolation_level=None)
@@ -105,13 +105,13 @@ def timed(work: Callable[[], object]) -> Timing:
     return Timing(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def read_all(log: SqliteActivityLog, events: int) -> None:
+def read_all(log: DatabaseActivityLog, events: int) -> None:
     done = 0
     while done < events:
         done = log.read(done, REBUILD_PAGE)[-1].position
 
 
-def timed_catch_up(log: SqliteActivityLog, path: Path) -> tuple[Timing, int]:
+def timed_catch_up(log: DatabaseActivityLog, path: Path) -> tuple[Timing, int]:
     """Time from an empty file to the head, and the temporal rows that were written."""
     store = SqliteViews(path)
     projector = Projector(log, store, PROJECTIONS, owner="benchmark", page_size=LIVE_PAGE)
@@ -129,7 +129,7 @@ def timed_catch_up(log: SqliteActivityLog, path: Path) -> tuple[Timing, int]:
     return taken, written
 
 
-def timed_rebuild(log: SqliteActivityLog, path: Path) -> Timing:
+def timed_rebuild(log: DatabaseActivityLog, path: Path) -> Timing:
     """Time of a rebuild beside live views at the head, with the hashes of both that it compares."""
     store = SqliteViews(path)
     projector = Projector(log, store, PROJECTIONS, owner="benchmark")

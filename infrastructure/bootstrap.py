@@ -18,7 +18,7 @@ from application.policies.runner import PolicyRunner
 from application.ports import Executor
 from application.queries import Queries
 from domain.shared.errors import Kind, RuleBroken
-from infrastructure.activity_log import SqliteActivityLog, open_activity_log
+from infrastructure.activity_log import DatabaseActivityLog, open_activity_log
 from infrastructure.activity_log.errors import LogFileForeign
 from infrastructure.activity_log.system_clock import SystemClock
 from infrastructure.artifacts.store import FolderArtifactStore, StoredArtifacts
@@ -82,7 +82,7 @@ class Service:
     bus: Bus
     queries: Queries
     views: Views
-    log: SqliteActivityLog
+    log: DatabaseActivityLog
     artifacts: StoredArtifacts
     datasets: StoredDatasets
     sessions: ExchangeSessions

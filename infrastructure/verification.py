@@ -18,7 +18,7 @@ from domain.model_version.events import VersionPurged, VersionRegistered
 from domain.run.events import RunCompleted, RunFailed
 from domain.shared.activity import Event
 from domain.shared.errors import RuleBroken
-from infrastructure.activity_log import SqliteActivityLog, open_activity_log
+from infrastructure.activity_log import DatabaseActivityLog, open_activity_log
 from infrastructure.activity_log.readable import ReadableLog
 from infrastructure.activity_log.system_clock import SystemClock
 from infrastructure.views import Views, open_views
@@ -140,7 +140,7 @@ def _named(log: ReadableLog) -> _Named:
     return named
 
 
-def replay_of(log: SqliteActivityLog, views: Views) -> Replay:
+def replay_of(log: DatabaseActivityLog, views: Views) -> Replay:
     """What the present log and its views hash to, at the log's head."""
     head = log.head()
     views.wait(head, 60.0)

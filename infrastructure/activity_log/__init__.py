@@ -10,15 +10,12 @@ from infrastructure.activity_log.log import (
 )
 from infrastructure.activity_log.verification import LogProblem, LogVerdict
 
-SqliteActivityLog = DatabaseActivityLog
-
 __all__ = [
     "DatabaseActivityLog",
     "GroupLimits",
     "LogProblem",
     "LogVerdict",
     "ReadOnlyLog",
-    "SqliteActivityLog",
     "open_activity_log",
     "open_postgres_log",
     "open_readonly",

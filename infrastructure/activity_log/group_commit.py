@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Protocol, TypeAlias, TypeVar
 
 from application.ports import Outcome
@@ -39,6 +40,7 @@ class Ticket(Protocol):
 
     submission: Submission
     loop: asyncio.AbstractEventLoop | None
+    began: float
 
     def give(self, answer: Answer) -> None:
         """Hand the answer over; an asyncio caller's in its loop's own thread."""
@@ -48,10 +50,11 @@ class Ticket(Protocol):
 class ThreadTicket:
     """A caller that waits in its own thread."""
 
-    __slots__ = ("answer", "loop", "ready", "submission")
+    __slots__ = ("answer", "began", "loop", "ready", "submission")
 
     def __init__(self, submission: Submission) -> None:
         self.submission = submission
+        self.began = perf_counter()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.answer: Answer | None = None
         self.ready = threading.Lock()
@@ -71,10 +74,11 @@ class ThreadTicket:
 class LoopTicket:
     """A caller that waits in an event loop."""
 
-    __slots__ = ("future", "loop", "submission")
+    __slots__ = ("began", "future", "loop", "submission")
 
     def __init__(self, submission: Submission, loop: asyncio.AbstractEventLoop) -> None:
         self.submission = submission
+        self.began = perf_counter()
         self.loop: asyncio.AbstractEventLoop | None = loop
         self.future: asyncio.Future[Outcome] = loop.create_future()
 
@@ -96,6 +100,8 @@ def outcome_or_raise(answer: Answer | None) -> Outcome:
 
 
 Write: TypeAlias = Callable[[Sequence[Submission]], Sequence[Answer]]
+Observer: TypeAlias = Callable[[Submission, Answer, float], None]
+"""Told of each answer: what was asked, what came of it, and when (`perf_counter`) it was submitted."""
 
 
 class GroupCommit:
@@ -108,6 +114,7 @@ class GroupCommit:
         self._busy = False
         self._open = True
         self._alone = 0
+        self.observer: Observer | None = None
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="activity-log-writer", daemon=True)
         self._thread.start()
@@ -124,8 +131,12 @@ class GroupCommit:
                 self._enqueue(ticket)
         if not idle:
             return ticket.wait()
+        began = perf_counter()
         try:
-            return outcome_or_raise(self._write((submission,))[0])
+            answer = self._write((submission,))[0]
+            if self.observer is not None:
+                self.observer(submission, answer, began)
+            return outcome_or_raise(answer)
         finally:
             self._release()
 
@@ -136,6 +147,11 @@ class GroupCommit:
             self._refuse_if_closed()
             self._enqueue(ticket)
         return await ticket.future
+
+    @property
+    def waiting(self) -> int:
+        """How many commands wait for the writer."""
+        return len(self._waiting)
 
     def run_alone(self, action: Callable[[], T]) -> T:
         """Run something in the writer's place, with no commit going on beside it. Raises LogClosed."""
@@ -183,6 +199,8 @@ class GroupCommit:
         answers = self._write([ticket.submission for ticket in batch])
         loops: dict[asyncio.AbstractEventLoop, list[tuple[Ticket, Answer]]] = {}
         for ticket, answer in zip(batch, answers, strict=True):
+            if self.observer is not None:
+                self.observer(ticket.submission, answer, ticket.began)
             if ticket.loop is None:
                 ticket.give(answer)
             else:

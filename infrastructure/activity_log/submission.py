@@ -100,11 +100,16 @@ def refuse_too_many(events: int) -> None:
 
 
 def refuse_unencodable(*texts: str | None) -> None:
-    """Raises EventPayloadUnencodable: a text that is no UTF-8 would fail in the writer, where others wait."""
+    """Raises EventPayloadUnencodable: a text that is no UTF-8, or holds a NUL (which PostgreSQL cannot keep),
+    would fail in the writer, where others wait.
+    """
+    together = "".join(text for text in texts if text)
     try:
-        "".join(text for text in texts if text).encode()
+        together.encode()
     except UnicodeEncodeError as error:
         raise EventPayloadUnencodable(f"a text of the envelope: {error.reason}") from error
+    if "\0" in together:
+        raise EventPayloadUnencodable("a text of the envelope holds a NUL")
 
 
 class RowBuilder:

@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from application.queries import Queries
 from domain.shared.errors import ProjectionBehind
-from infrastructure.activity_log import SqliteActivityLog
+from infrastructure.activity_log import DatabaseActivityLog
 
 T = TypeVar("T")
 Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
@@ -22,7 +22,7 @@ _logger = logging.getLogger(__name__)
 class Feed:
     """What is in the log *and* in all views, for coroutines that wait for more."""
 
-    def __init__(self, log: SqliteActivityLog, queries: Queries, wait_s: float) -> None:
+    def __init__(self, log: DatabaseActivityLog, queries: Queries, wait_s: float) -> None:
         self._log = log
         self._queries = queries
         self._wait_s = wait_s

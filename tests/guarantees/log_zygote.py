@@ -2,8 +2,8 @@
 
 One JSON request a line on stdin: {place, prefix, failpoints, kill_after}; one JSON answer a line on stdout:
 {status, tried: {command name: events}, acknowledged: {command name: position}}. `place` is the path or the
-URL of the log. `kill_after` is how many acknowledgements to see before SIGKILL; without it a failpoint has to do
-it.
+URL of the log. `kill_after` is how many acknowledgements to see before SIGKILL;
+without it a failpoint has to do it.
 """
 
 import json
