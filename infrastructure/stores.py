@@ -48,13 +48,13 @@ def open_stores(
     zone_of: Callable[[str], ZoneInfo],
     locations: Mapping[str, Path] | None = None,
 ) -> tuple[StoredArtifacts, StoredDatasets]:
-    """Open the artifact and the dataset store.
+    """Open the artifact and the dataset store as several processes share them.
 
     Raises StoreUrlMalformed, StoreFolderUnusable; for S3 StoreClientMissing, StoreBucketMissing,
     StoreAccessRefused, StoreNotReachable, StoreConditionsIgnored.
     """
     opened = _opener(store_url, s3_endpoint_url, data)
-    artifacts = StoredArtifacts(opened(ARTIFACT))
+    artifacts = StoredArtifacts(opened(ARTIFACT), is_shared=True)
     return artifacts, StoredDatasets(opened(DATASET), zone_of=zone_of, locations=locations)
 
 

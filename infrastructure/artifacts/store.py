@@ -12,10 +12,14 @@ AREA = "artifact"
 
 
 class StoredArtifacts:
-    """Implements `application.ports.ArtifactStore` over objects, wherever they lie."""
+    """Implements `application.ports.ArtifactStore` over objects, wherever they lie.
 
-    def __init__(self, objects: Objects) -> None:
+    `is_shared`: other processes store artifacts here too.
+    """
+
+    def __init__(self, objects: Objects, *, is_shared: bool = False) -> None:
         self._objects = objects
+        self._is_shared = is_shared
 
     def put(self, content: bytes) -> str:
         """Store bytes; returns their SHA-256. Storing what was purged brings it back."""
@@ -45,8 +49,13 @@ class StoredArtifacts:
             self._objects.purge(sha256)
 
     def discard(self, sha256: str) -> None:
-        """Take out an upload that was refused before anything named it; no mark stays."""
-        self._objects.discard(sha256)
+        """Take out an upload that was refused before anything named it; no mark stays.
+
+        In a shared store it stays, unnamed: another process may have stored equal bytes meanwhile, and named
+        them.
+        """
+        if not self._is_shared:
+            self._objects.discard(sha256)
 
 
 class FolderArtifactStore(StoredArtifacts):

@@ -1,4 +1,7 @@
-"""Uploads become artifacts only for as long as something names them: a refused upload leaves nothing."""
+"""Uploads become artifacts only for as long as something names them: a refused upload leaves nothing.
+
+Where several servers share a store it stays, unnamed, since another may have named equal bytes meanwhile.
+"""
 
 import threading
 from collections.abc import Iterator

@@ -1,10 +1,10 @@
 """One bucket through botocore: create what is not there yet, read, look, delete.
 
 botocore and not s3fs, though both send `If-None-Match: *` (tried against a server, small and multipart):
-s3fs reads a small file of up to 100 MB whole into memory, tells S3 no checksum of what it sends, turns a 412
-into an OSError among others, and keeps listings that other processes make stale. The synchronous client of
-botocore, which comes with s3fs, gives each request, its condition, checksum, time limit and repetition into
-our hands, and may be used by several threads.
+s3fs reads a file of up to 100 MB whole into memory, names no checksum of the parts that it sends, gives one
+FileNotFoundError for a missing bucket and a missing key, and keeps listings that other processes make stale.
+The synchronous client of botocore, which comes with s3fs, gives each request, its condition, checksum, time
+limit and repetition into our hands, and may be used by several threads.
 
 Requests are repeated by the client, with growing random pauses, when the service throttles (503 SlowDown),
 fails (5xx), does not answer or cuts the connection. A repeated conditional write may find its own object:

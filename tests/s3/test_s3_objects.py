@@ -217,6 +217,7 @@ def test_a_read_goes_on_where_its_connection_broke(s3_endpoint, bucket, source):
         proxy.cut()
         proxy.heal()
         assert first + b"".join(pieces) == LARGE
+        assert proxy.connections == 2
 
 
 def test_a_missing_key_is_absent(bucket):

@@ -16,6 +16,7 @@ from application.errors import (
     DatasetPurged,
 )
 from infrastructure.calendars import ExchangeSessions
+from infrastructure.http.intake import Intake
 from infrastructure.s3.errors import StoreBucketMissing, StoreNotReachable
 from infrastructure.stores import StoreFolderUnusable, StoreUrlMalformed, open_stores
 from tests.datasets.written_dataset import WrittenDataset, moment
@@ -67,9 +68,24 @@ def test_artifacts_are_kept_checked_purged_and_brought_back(stores):
             ask(sha256)
     assert artifacts.put(b"model") == sha256
     assert artifacts.get(sha256) == b"model"
-    artifacts.discard(sha256)
     with pytest.raises(ArtifactMissing):
-        artifacts.get(sha256)
+        artifacts.get("0" * 64)
+
+
+def test_a_refused_upload_takes_no_equal_bytes_from_another_process(stores, tmp_path):
+    """Two servers take equal uploads; one command is refused after the other was accepted."""
+    artifacts, _ = stores
+    upload = tmp_path / "upload"
+    upload.write_bytes(b"model")
+
+    def refused():
+        with Intake(artifacts).tentative(upload, keep=True) as sha256:
+            Intake(artifacts).keep(upload)
+            raise ArtifactMissing("the command names another artifact", sha256=sha256)
+
+    with pytest.raises(ArtifactMissing) as refusal:
+        refused()
+    assert artifacts.get(refusal.value.facts["sha256"]) == b"model"
 
 
 def test_a_dataset_is_written_read_as_of_a_moment_compacted_and_purged(stores, tmp_path):
