@@ -65,6 +65,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands_page,
     "errors.md": errors_page,
     "sdk.md": lambda: HEADER + sdk_page(),
+    "kafka.md": lambda: HEADER + importlib.import_module("docs.kafka_page").kafka_page(),
+    "asyncapi.json": lambda: importlib.import_module("infrastructure.kafka.asyncapi").page(),
 }
 """File in docs/ → what it should hold."""
 

@@ -35,7 +35,7 @@ class AnswersUndelivered(RuleBroken):
 
 
 async def _as_it_is(messages: Any) -> KafkaMessage:
-    return KafkaMessage(b"", raw_message=messages, headers={}, consumer=FAKE_CONSUMER, is_manual=True)
+    return KafkaMessage(messages, b"", headers={}, consumer=FAKE_CONSUMER, is_manual=True)
 
 
 async def _raw(message: KafkaMessage) -> Any:
