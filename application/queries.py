@@ -151,8 +151,8 @@ class Queries(Protocol):
     LimitOutOfRange.
     """
 
-    def wait(self, position: int, timeout_s: float) -> None:
-        """Wait until every view has this position; raises ProjectionBehind."""
+    def wait(self, position: int, timeout_s: float, tenant: str | None = None) -> None:
+        """Wait until every view has this position, of one tenant or of all; raises ProjectionBehind."""
         ...
 
     def moment_of(self, time: datetime) -> LogMoment:

@@ -25,7 +25,7 @@ OPEN = 2**63 - 1
 _INTEGER = BigInteger().with_variant(Integer(), "sqlite")
 _TYPES: dict[object, TypeEngine[Any]] = {
     int: _INTEGER,
-    str: Text(),
+    str: Text().with_variant(Text(collation="C"), "postgresql"),
     float: Float(),
     bytes: LargeBinary(),
 }
@@ -51,6 +51,12 @@ class Relation(Generic[R]):
         return self.fields
 
     @property
+    def kinds(self) -> tuple[type, ...]:
+        """The type of each column's values in Python, nulls apart."""
+        hints = get_type_hints(self.row)
+        return tuple(_kind(hints[name]) for name in self.fields)
+
+    @property
     def primary_key(self) -> tuple[str, ...]:
         """The columns that identify a stored row, in the order in which rows are hashed."""
         return self.key_fields
@@ -67,16 +73,19 @@ class Relation(Generic[R]):
         return table
 
     def _column(self, name: str, hint: object) -> Column[Any]:
-        nullable = isinstance(hint, UnionType)
-        kind = next(kind for kind in get_args(hint) if kind is not type(None)) if nullable else hint
-        is_key = name in self.key_fields
-        return Column(name, _TYPES[kind], primary_key=is_key, nullable=nullable, autoincrement=False)
+        is_key, nullable = name in self.key_fields, isinstance(hint, UnionType)
+        return Column(name, _TYPES[_kind(hint)], primary_key=is_key, nullable=nullable, autoincrement=False)
 
     def _validity(self) -> list[Column[Any]]:
         return []
 
     def _has_rowid(self) -> bool:
         return self.key_fields == ("position",)
+
+
+def _kind(hint: Any) -> Any:
+    """The type of a field, without `| None`."""
+    return next((kind for kind in get_args(hint) if kind is not type(None)), hint)
 
 
 class Appended(Relation[R]):
@@ -92,6 +101,11 @@ class Temporal(Relation[R]):
     def columns(self) -> tuple[str, ...]:
         """The row's fields, then its validity."""
         return (*self.fields, "valid_from", "valid_to")
+
+    @property
+    def kinds(self) -> tuple[type, ...]:
+        """The type of each column's values in Python, nulls apart."""
+        return (*super().kinds, int, int)
 
     @property
     def primary_key(self) -> tuple[str, ...]:

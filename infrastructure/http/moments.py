@@ -16,24 +16,26 @@ _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]
 _BARE_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-def log_moment(text: str | None, log: ActivityLog, queries: Queries, wait_s: float) -> LogMoment | None:
-    """A position or a time on the log's clock; waits until the views are there.
+def log_moment(
+    text: str | None, log: ActivityLog, queries: Queries, wait_s: float, tenant: str
+) -> LogMoment | None:
+    """A position or a time on the log's clock; waits until the tenant's views are there.
 
     Raises AsOfMalformed, PitNaiveTimestamp, AsOfInFuture, AsOfBeyondLog, ProjectionBehind.
     """
     if text is None:
         return None
     moment = LogMoment(int(text)) if _POSITION.fullmatch(text) else queries.moment_of(past_time(text))
-    wait_for(moment.position, log, queries, wait_s)
+    wait_for(moment.position, log, queries, wait_s, tenant)
     return moment
 
 
-def wait_for(position: int, log: ActivityLog, queries: Queries, wait_s: float) -> None:
-    """Wait until the views have a position. Raises AsOfBeyondLog, ProjectionBehind."""
+def wait_for(position: int, log: ActivityLog, queries: Queries, wait_s: float, tenant: str) -> None:
+    """Wait until a tenant's views have a position. Raises AsOfBeyondLog, ProjectionBehind."""
     head = log.head()
     if position > head:
         raise AsOfBeyondLog(f"position {position} lies beyond the head, {head}", head=head)
-    queries.wait(position, wait_s)
+    queries.wait(position, wait_s, tenant)
 
 
 def knowledge_time(text: str | None, calendar: str | None, sessions: Sessions) -> KnowledgeTime:

@@ -69,11 +69,11 @@ class Reader:
         """
         service, wait_s = self.service, self.service.settings.wait_s_max
         if self.after is not None:
-            wait_for(self.after, service.log, service.queries, wait_s)
+            wait_for(self.after, service.log, service.queries, wait_s, self.tenant)
         elif self.as_of is None:
             with suppress(ProjectionBehind):
-                service.queries.wait(service.log.head(), _FRESH_S)
-        return log_moment(self.as_of, service.log, service.queries, wait_s)
+                service.queries.wait(service.log.head(), _FRESH_S, self.tenant)
+        return log_moment(self.as_of, service.log, service.queries, wait_s, self.tenant)
 
     def item(self, view: object, unknown: type[RuleBroken], name: str) -> Response:
         """One view with its ETag. Raises `unknown` if there is none."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from domain.shared.references import NodeRef, VersionRef
 from domain.shared.times import LogMoment
-from projections.engine.projector import Projector
+from projections.engine.keeping import Keeper
 from projections.engine.snapshot import Snapshots
 from projections.lineage import reads as lineage
 from projections.registry import reads as registry
@@ -14,8 +14,8 @@ from projections.runs import reads as runs
 class ViewLookups:
     """Answers from views that have seen everything up to the position asked for; raises ProjectionBehind."""
 
-    def __init__(self, projector: Projector) -> None:
-        self._open = Snapshots(projector).open
+    def __init__(self, keeper: Keeper) -> None:
+        self._open = Snapshots(keeper).open
         self._graphs = lineage.Graphs()
 
     def pending_runs(self, tenant: str, instance: str, position: int) -> Sequence[str]:

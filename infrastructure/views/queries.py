@@ -45,7 +45,7 @@ from infrastructure.views.searching import search
 from projections.activity import reads as activity
 from projections.datasets import reads as datasets
 from projections.engine.paging import Paged
-from projections.engine.projector import Projector
+from projections.engine.keeping import Keeper
 from projections.engine.snapshot import Snapshot, Snapshots
 from projections.lineage import reads as lineage
 from projections.lineage.reads import Reached
@@ -59,24 +59,24 @@ _ACTIVITY = ("activity",)
 
 
 class ViewQueries:
-    """`application.queries.Queries` over the projector's store."""
+    """`application.queries.Queries` over the views that a keeper knows."""
 
-    def __init__(self, projector: Projector) -> None:
-        self._projector = projector
-        self._open = Snapshots(projector).open
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._open = Snapshots(keeper).open
         self._graphs = lineage.Graphs()
 
-    def wait(self, position: int, timeout_s: float) -> None:
-        """Wait until every view has this position; raises ProjectionBehind."""
-        self._projector.wait(position, timeout_s)
+    def wait(self, position: int, timeout_s: float, tenant: str | None = None) -> None:
+        """Wait until every view has this position, of one tenant or of all; raises ProjectionBehind."""
+        self._keeper.wait(position, timeout_s, tenant)
 
     def moment_of(self, time: datetime) -> LogMoment:
         """The last position recorded by then."""
-        return LogMoment(self._projector.log.position_at(time))
+        return LogMoment(self._keeper.log.position_at(time))
 
     def projections(self) -> tuple[ProjectionStatus, ...]:
         """Where each projection stands."""
-        return self._projector.status()
+        return self._keeper.status()
 
     # --- definitions ---
 
@@ -118,7 +118,7 @@ class ViewQueries:
         """Runs, as `filters.sort` says. Raises FilterMalformed."""
         paged = Paged(paging, "runs", tenant, filters)
         with self._open(tenant, _RUNS, paged.moment(at)) as snapshot:
-            number = self._projector.store.json_number
+            number = self._keeper.store.json_number
             return runs.runs(snapshot, filters, paged, _streams(snapshot), number)
 
     def run(self, tenant: str, run_id: str, at: LogMoment | None = None) -> RunView | None:

@@ -7,7 +7,7 @@ turns into a write fails at once when another writer was first.
 """
 
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,9 @@ def _engine(path: Path, *, read_only: bool) -> Engine:
 class SqliteViews:
     """Views in a file; `projections.engine.store.ViewStore`."""
 
+    away: tuple[type[Exception], ...] = ()
+    """A file is there or the service is not."""
+
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = _engine(path, read_only=False)
@@ -62,6 +65,10 @@ class SqliteViews:
         """A write transaction, exclusive from its beginning; rolled back by an error."""
         with self._writer.begin() as connection:
             yield connection
+
+    def arrange(self) -> AbstractContextManager[Connection]:
+        """Every write transaction is exclusive here."""
+        return self.write()
 
     @contextmanager
     def read(self) -> Generator[Connection]:

@@ -1,5 +1,8 @@
 """Generations: the table sets of a projection. One serves; another may be filled beside it and take its
 place.
+
+Progress is one row a projection, generation and partition. Whoever folds the log itself uses partition 0 and
+log positions; whoever reads Kafka has a row a partition, each with the offset to go on from.
 """
 
 from collections.abc import Mapping
@@ -17,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
+    inspect,
     select,
     update,
 )
@@ -27,21 +31,23 @@ from projections.temporal import Relation
 
 _metadata = MetaData()
 
+_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+
 progress = Table(
     "view_generation",
     _metadata,
-    Column("projection", Text, primary_key=True),
+    Column("projection", _TEXT, primary_key=True),
     Column("generation", BigInteger, primary_key=True, autoincrement=False),
+    Column("partition", BigInteger, primary_key=True, autoincrement=False),
     Column("version", BigInteger, nullable=False),
     Column("serving", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
-    Column("owner", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("error", Text),
+    Column("kafka_offset", BigInteger),
+    Column("owner", _TEXT, nullable=False),
+    Column("status", _TEXT, nullable=False),
+    Column("error", _TEXT),
 )
-"""Progress: one row a projection and generation. Every move of the position is fenced by position and
-owner.
-"""
+"""Every move of a position is fenced by position and owner. `serving`: 1 serves, 0 is filled beside it."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -49,9 +55,11 @@ class Progress(msgspec.Struct, frozen=True):
 
     projection: str
     generation: int
+    partition: int
     version: int
     serving: int
     position: int
+    kafka_offset: int | None
     owner: str
     status: str
     error: str | None
@@ -82,8 +90,9 @@ class Generation:
 _ADVANCE = (
     update(progress)
     .where(progress.c.projection == bindparam("of"), progress.c.generation == bindparam("number"))
+    .where(progress.c.partition == bindparam("part"))
     .where(progress.c.position == bindparam("expected"), progress.c.owner == bindparam("mine"))
-    .values(position=bindparam("reached"))
+    .values(position=bindparam("reached"), kafka_offset=bindparam("behind"))
 )
 
 
@@ -98,27 +107,51 @@ def generation(projection: Projection, number: int) -> Generation:
 
 
 def create_progress(connection: Connection) -> None:
-    """Create the progress table if it is missing."""
+    """Create the progress table if it is missing. Views with progress of an older form are dropped: they are
+    folds of the log, and it is there.
+    """
+    found = inspect(connection)
+    if found.has_table(progress.name):
+        names = {column["name"] for column in found.get_columns(progress.name)}
+        if names != set(progress.c.keys()):
+            former = MetaData()
+            former.reflect(connection)
+            former.drop_all(connection)
     _metadata.create_all(connection)
 
 
 def all_progress(connection: Connection) -> tuple[Progress, ...]:
-    """All rows of the progress table by projection and generation."""
-    rows = connection.execute(select(progress).order_by(progress.c.projection, progress.c.generation))
-    return tuple(Progress(*row) for row in rows)
+    """All rows of the progress table by projection, generation and partition."""
+    order = (progress.c.projection, progress.c.generation, progress.c.partition)
+    return tuple(Progress(*row) for row in connection.execute(select(progress).order_by(*order)))
 
 
 def create(connection: Connection, made: Generation, owner: str, *, serving: bool) -> None:
-    """Create empty tables of a generation and its progress at position 0."""
+    """Create empty tables of a generation and its progress, one partition at position 0."""
     made.metadata.create_all(connection)
-    projection = made.projection
+    add_partition(connection, made, owner, serving=serving)
+
+
+def add_partition(
+    connection: Connection,
+    of: Generation,
+    owner: str,
+    partition: int = 0,
+    *,
+    serving: bool,
+    position: int = 0,
+    kafka_offset: int | None = None,
+) -> None:
+    """Begin the progress of a partition; a partition that has progress is an error of the caller."""
     connection.execute(
         insert(progress).values(
-            projection=projection.name,
-            generation=made.number,
-            version=projection.version,
+            projection=of.projection.name,
+            generation=of.number,
+            partition=partition,
+            version=of.projection.version,
             serving=int(serving),
-            position=0,
+            position=position,
+            kafka_offset=kafka_offset,
             owner=owner,
             status="running",
         )
@@ -144,16 +177,26 @@ def swap(connection: Connection, former: Generation, new: Generation, owner: str
     drop(connection, former)
 
 
-def take_over(connection: Connection, taken: Generation, owner: str) -> int:
+def take_over(connection: Connection, taken: Generation, owner: str, partition: int = 0) -> int:
     """Become the owner, also of a generation that had stopped; returns its position."""
-    connection.execute(update(progress).where(*_is(taken)).values(owner=owner, status="running", error=None))
-    return connection.execute(select(progress.c.position).where(*_is(taken))).scalar_one()
+    row = (*_is(taken), progress.c.partition == partition)
+    connection.execute(update(progress).where(*row).values(owner=owner, status="running", error=None))
+    return connection.execute(select(progress.c.position).where(*row)).scalar_one()
 
 
-def advance(connection: Connection, moved: Generation, owner: str, expected: int, position: int) -> None:
+def advance(
+    connection: Connection,
+    moved: Generation,
+    owner: str,
+    expected: int,
+    position: int,
+    partition: int = 0,
+    kafka_offset: int | None = None,
+) -> None:
     """Move the position; raises ViewFenced unless this owner stands at `expected`."""
     values = {"of": moved.projection.name, "number": moved.number, "mine": owner, "expected": expected}
-    found = connection.execute(_ADVANCE, {**values, "reached": position})
+    reached = {"part": partition, "reached": position, "behind": kafka_offset}
+    found = connection.execute(_ADVANCE, {**values, **reached})
     if found.rowcount != 1:
         raise ViewFenced(
             f"{moved.projection.name} has another owner or no longer stands at {expected}",
@@ -162,10 +205,12 @@ def advance(connection: Connection, moved: Generation, owner: str, expected: int
         )
 
 
-def mark_stopped(connection: Connection, stopped: Generation, owner: str, error: str) -> None:
+def mark_stopped(
+    connection: Connection, stopped: Generation, owner: str, error: str, partition: int = 0
+) -> None:
     """Say that this generation cannot go on, and why."""
-    values = {"status": "stopped", "error": error}
-    connection.execute(update(progress).where(*_is(stopped), progress.c.owner == owner).values(**values))
+    mine = (*_is(stopped), progress.c.partition == partition, progress.c.owner == owner)
+    connection.execute(update(progress).where(*mine).values(status="stopped", error=error))
 
 
 def _is(of: Generation) -> tuple[Any, Any]:

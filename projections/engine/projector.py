@@ -12,6 +12,7 @@ from projections.engine import generations
 from projections.engine.collection import uncollected
 from projections.engine.errors import ViewUnknown
 from projections.engine.generations import Progress
+from projections.engine.keeping import Serving
 from projections.engine.projection import Projection
 from projections.engine.store import ViewStore
 from projections.engine.writer import ViewWriter, no_failpoint
@@ -131,7 +132,22 @@ class Projector:
 
     # --- waiting ---
 
-    def wait_for(self, projection: str, position: int, timeout_s: float) -> None:
+    def has(self, names: Sequence[str], position: int, tenant: str) -> bool:  # noqa: ARG002 - one partition
+        """Whether these views have a position."""
+        return all(self.writers[name].position >= position for name in names)
+
+    def serving(self, connection: generations.Connection, tenant: str) -> Mapping[str, Serving]:  # noqa: ARG002
+        """The serving generations as a connection's snapshot has them."""
+        stored = generations.all_progress(connection)
+        return {each.projection: Serving(each.generation, each.position) for each in stored if each.serving}
+
+    def wait_for(
+        self,
+        projection: str,
+        position: int,
+        timeout_s: float,
+        tenant: str | None = None,  # noqa: ARG002
+    ) -> None:
         """Wait until a view has a position; raises ProjectionBehind after `timeout_s` or when it stopped."""
         self._known(projection)
 
@@ -152,7 +168,7 @@ class Projector:
                 position=writer.position,
             )
 
-    def wait(self, position: int, timeout_s: float) -> None:
+    def wait(self, position: int, timeout_s: float, tenant: str | None = None) -> None:  # noqa: ARG002
         """Wait until every view has a position; raises ProjectionBehind."""
         deadline = time.monotonic() + timeout_s
         for name in self.projections:
@@ -183,7 +199,7 @@ class Projector:
     # --- generations ---
 
     def _take_over(self) -> dict[str, ViewWriter]:
-        with self.store.write() as connection:
+        with self.store.arrange() as connection:
             generations.create_progress(connection)
             stored = generations.all_progress(connection)
             taken = {name: self._serving(connection, name, stored) for name in self.projections}

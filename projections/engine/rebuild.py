@@ -44,7 +44,7 @@ def rebuild(
 
     def swap(name: str, aside: ViewWriter) -> None:
         former = projector.writers[name]
-        with projector.store.write() as connection:
+        with projector.store.arrange() as connection:
             generations.swap(connection, former.generation, aside.generation, projector.owner)
         projector.writers[name] = aside
         former.close()
@@ -110,12 +110,12 @@ def _filled(projector: Projector, names: Sequence[str], page_size: int) -> Gener
         for name, aside in asides.items():
             if projector.writers[name] is not aside:
                 aside.close()
-                with projector.store.write() as connection:
+                with projector.store.arrange() as connection:
                     generations.drop(connection, aside.generation)
 
 
 def _aside(projector: Projector, name: str) -> ViewWriter:
-    with projector.store.write() as connection:
+    with projector.store.arrange() as connection:
         numbers = [
             each.generation for each in generations.all_progress(connection) if each.projection == name
         ]

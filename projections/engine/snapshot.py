@@ -8,12 +8,12 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, literal_column, select
 
 from domain.shared.activity import StreamKey
-from domain.shared.errors import AsOfBeyondLog
+from domain.shared.errors import AsOfBeyondLog, ProjectionBehind
 from domain.shared.times import LogMoment
 from projections.engine import generations
 from projections.engine.facts import Fact
 from projections.engine.generations import Generation
-from projections.engine.projector import Projector
+from projections.engine.keeping import Keeper
 from projections.temporal import OPEN, Appended, Relation
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -81,8 +81,8 @@ class Snapshot:
 class Snapshots:
     """Opens snapshots over the serving generations."""
 
-    def __init__(self, projector: Projector, wait_s: float = WAIT_S) -> None:
-        self._projector = projector
+    def __init__(self, keeper: Keeper, wait_s: float = WAIT_S) -> None:
+        self._keeper = keeper
         self._wait_s = wait_s
         self._generations: dict[tuple[str, int], Generation] = {}
 
@@ -93,29 +93,30 @@ class Snapshots:
         Raises AsOfBeyondLog, and ProjectionBehind if a view does not get there in time.
         """
         if at is not None:
-            self._wait(names, at.position)
-        with self._projector.store.read() as connection:
+            self._wait(names, at.position, tenant)
+        with self._keeper.store.read() as connection:
+            found = self._keeper.serving(connection, tenant)
+            missing = [name for name in names if name not in found]
+            if missing:
+                raise ProjectionBehind(f"{missing[0]} was not folded yet", projection=missing[0])
             serving = {
-                row.projection: (self._generation(row.projection, row.generation), row.position)
-                for row in generations.all_progress(connection)
-                if row.serving and row.projection in names
+                name: (self._generation(name, found[name].generation), found[name].position) for name in names
             }
             newest = min(position for _, position in serving.values())
             yield Snapshot(connection, tenant, newest if at is None else at.position, serving)
 
-    def _wait(self, names: Sequence[str], position: int) -> None:
-        writers = self._projector.writers
-        if all(writers[name].position >= position for name in names):
+    def _wait(self, names: Sequence[str], position: int, tenant: str) -> None:
+        if self._keeper.has(names, position, tenant):
             return
-        head = self._projector.log.head()
+        head = self._keeper.log.head()
         if position > head:
             raise AsOfBeyondLog(f"the log ends at {head}, {position} lies beyond it", head=head)
         for name in names:
-            self._projector.wait_for(name, position, self._wait_s)
+            self._keeper.wait_for(name, position, self._wait_s, tenant)
 
     def _generation(self, name: str, number: int) -> Generation:
         found = self._generations.get((name, number))
         if found is None:
-            found = generations.generation(self._projector.projections[name], number)
+            found = generations.generation(self._keeper.projections[name], number)
             self._generations[name, number] = found
         return found

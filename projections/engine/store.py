@@ -25,8 +25,17 @@ class LookUps(Protocol):
 class ViewStore(Protocol):
     """A database that holds views."""
 
+    @property
+    def away(self) -> tuple[type[Exception], ...]:
+        """What says that the database cannot be reached: whoever gets it may try again later."""
+        ...
+
     def write(self) -> AbstractContextManager[Connection]:
-        """A write transaction, exclusive from its beginning; rolled back by an error."""
+        """A write transaction; rolled back by an error."""
+        ...
+
+    def arrange(self) -> AbstractContextManager[Connection]:
+        """A write transaction that makes, swaps or drops generations: one at a time in the whole database."""
         ...
 
     def read(self) -> AbstractContextManager[Connection]:

@@ -25,10 +25,14 @@ class ViewWriter:
         owner: str,
         position: int,
         hit: Callable[[str], None] = no_failpoint,
+        partition: int = 0,
     ) -> None:
         self.generation = into
         self.position = position
         self.error: str | None = None
+        self.fenced: ViewFenced | None = None
+        """Set where the error is that somebody else has taken over."""
+        self.partition = partition
         self._store = store
         self._owner = owner
         self._hit = hit
@@ -40,9 +44,11 @@ class ViewWriter:
         """Whether it gave up: at an event it could not fold, or fenced off."""
         return self.error is not None
 
-    def apply(self, page: Sequence[RecordedEvent]) -> None:
+    def apply(self, page: Sequence[RecordedEvent], kafka_offset: int | None = None) -> None:
         """Fold the events beyond the position and commit. An error stops this view after the last good
-        event.
+        event. `kafka_offset`: where a reader of Kafka goes on after this page.
+
+        Raises what the store calls `away`: nothing of the page stands, and it may come again.
         """
         events = [recorded for recorded in page if recorded.position > self.position]
         if not events or self.is_stopped:
@@ -52,9 +58,13 @@ class ViewWriter:
             for recorded in events:
                 self._fold(recorded)
                 folded += 1
-            self._commit(events[-1].position)
+            self._commit(events[-1].position, kafka_offset)
         except ViewFenced as fenced:
+            self.fenced = fenced
             self.error = f"{fenced.code}: {fenced.detail}"
+        except self._store.away:
+            self._rows = self._new_rows()
+            raise
         except Exception as error:
             self._stop(events, folded, error)
 
@@ -63,11 +73,19 @@ class ViewWriter:
             self._rows.position = recorded.position
             self.generation.projection.fold(recorded, recorded.event, self._rows)
 
-    def _commit(self, position: int) -> None:
+    def _commit(self, position: int, kafka_offset: int | None = None) -> None:
         changes = self._rows.take()
         self._hit("projection.before_begin")
         with self._store.write() as connection:
-            generations.advance(connection, self.generation, self._owner, self.position, position)
+            generations.advance(
+                connection,
+                self.generation,
+                self._owner,
+                self.position,
+                position,
+                self.partition,
+                kafka_offset,
+            )
             self._hit("projection.after_position")
             for name, inserts, closes in changes:
                 stored = self.generation.stored[name]
@@ -94,7 +112,7 @@ class ViewWriter:
                     self._fold(recorded)
                 self._commit(events[folded - 1].position)
             with self._store.write() as connection:
-                generations.mark_stopped(connection, self.generation, self._owner, self.error)
+                generations.mark_stopped(connection, self.generation, self._owner, self.error, self.partition)
         except Exception as second:
             self.error = f"{self.error}; could not be recorded: {type(second).__name__}: {second}"
 

@@ -119,7 +119,7 @@ def _chosen(
 ) -> tuple[DatasetView, DatasetVersionView]:
     service = read.service
     read.moment()
-    at = log_moment(log_as_of, service.log, read.queries, service.settings.wait_s_max)
+    at = log_moment(log_as_of, service.log, read.queries, service.settings.wait_s_max, read.tenant)
     dataset = found(read.queries.dataset(read.tenant, name, at), DatasetUnknown, f"dataset {name}")
     if version is None:
         return dataset, _newest(read.queries, read.tenant, name, at)

@@ -1,0 +1,164 @@
+"""Views in PostgreSQL, in a schema of their own.
+
+New rows go straight into their table by COPY: a fold only ever inserts rows that are new, so there is nothing
+to merge, and a staging table would write each row twice. Rows that end are closed by one UPDATE from arrays.
+Texts compare in "C" order, so that lists, cursors and state hashes are those of SQLite.
+"""
+
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import psycopg
+from sqlalchemy import ColumnElement, Connection, Float, cast, func, type_coerce
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from infrastructure.postgres.connections import connect_arguments, engine, libpq_url
+from infrastructure.postgres.install import VIEWS_SCHEMA
+from projections.engine.generations import StoredRelation
+from projections.temporal import OPEN, Key, Values
+
+CHANNEL = "optaic_views"
+"""Who waits for a view listens here."""
+_ARRANGE = 0x4F707456
+"""The advisory lock of whoever makes, swaps or drops generations: `OptV`."""
+_KINDS = {int: "int8", str: "text", float: "float8", bytes: "bytea"}
+_SETTINGS = {"jit": "off", "synchronous_commit": "off", "statement_timeout": "60s"}
+"""A commit need not wait for the disk: rows and position go back together, and are folded again."""
+
+
+class PostgresViews:
+    """`projections.engine.store.ViewStore` over PostgreSQL."""
+
+    away: tuple[type[Exception], ...] = (
+        OperationalError,
+        InterfaceError,
+        psycopg.OperationalError,
+        psycopg.InterfaceError,
+    )
+
+    def __init__(self, database_url: str, application_name: str = "optaic-mlops views") -> None:
+        self._url = libpq_url(database_url)
+        self._name = application_name
+        given: dict[str, Any] = {"application_name": application_name, "schema": VIEWS_SCHEMA}
+        self._writer = engine(database_url, **given, settings=_SETTINGS, pool_size=8, overflow=24)
+        self._reader = engine(
+            database_url, **given, settings={"jit": "off"}, pool_size=8, overflow=32
+        ).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    @contextmanager
+    def write(self) -> Generator[Connection]:
+        """A write transaction; rolled back by an error."""
+        with self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def arrange(self) -> Generator[Connection]:
+        """A write transaction that waits until nobody else arranges generations."""
+        with self._writer.begin() as connection:
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_ARRANGE,))
+            yield connection
+
+    @contextmanager
+    def read(self) -> Generator[Connection]:
+        """An unchanging snapshot from the first statement on."""
+        with self._reader.begin() as connection:
+            yield connection
+
+    def insert(self, connection: Connection, stored: StoredRelation, rows: Sequence[Values]) -> None:
+        """Insert rows by COPY."""
+        statement, kinds = _copy_of(stored.table.name, stored.relation.columns, stored.relation.kinds)
+        with _raw(connection).cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(kinds)
+            for row in rows:
+                copy.write_row(row)
+
+    def end(self, connection: Connection, stored: StoredRelation, rows: Sequence[Values]) -> None:
+        """Close rows by their primary key, all in one statement."""
+        statement = _end_of(stored.table.name, stored.relation.primary_key, stored.relation.kinds)
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        _raw(connection).execute(statement, columns)
+
+    def look_ups(self) -> "PostgresLookUps":
+        """A connection for the look-ups of one fold."""
+        return PostgresLookUps(self._url, connect_arguments(f"{self._name} look-ups", VIEWS_SCHEMA))
+
+    def json_number(self, column: ColumnElement[Any], name: str) -> ColumnElement[Any]:
+        """The number under a name in a JSON object held as text."""
+        found = func.jsonb_extract_path_text(cast(column, JSONB), name)
+        return type_coerce(cast(found, Float(53)), Float)
+
+    def tell(self) -> None:
+        """Wake those who wait for a view, in every process."""
+        with self._writer.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+
+class PostgresLookUps:
+    """Reads single rows over a connection of its own, each as it was committed last; connects again when the
+    server was away.
+    """
+
+    def __init__(self, url: str, arguments: dict[str, Any]) -> None:
+        self._url = url
+        self._arguments = arguments
+        self._raw: psycopg.Connection[Any] | None = None
+        self._lock = threading.Lock()
+
+    def find(self, stored: StoredRelation, key: Key) -> Values | None:
+        """Columns of the row of a key; of a temporal relation the open row, ending in its `valid_from`."""
+        relation = stored.relation
+        columns = relation.columns[:-1] if relation.temporal else relation.columns
+        statement = _look_up_of(stored.table.name, columns, relation.key_fields, relation.temporal)
+        with self._lock:
+            if self._raw is None or self._raw.closed:
+                self._raw = psycopg.connect(self._url, autocommit=True, **self._arguments)
+            try:
+                return self._raw.execute(statement, key, prepare=True, binary=True).fetchone()
+            except psycopg.OperationalError:
+                self._raw.close()
+                raise
+
+    def close(self) -> None:
+        """Give the connection back."""
+        with self._lock:
+            if self._raw is not None:
+                self._raw.close()
+
+
+def _raw(connection: Connection) -> psycopg.Connection[Any]:
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)
+    return raw
+
+
+@cache
+def _copy_of(table: str, columns: tuple[str, ...], kinds: tuple[type, ...]) -> tuple[str, list[str]]:
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
+    return statement, [_KINDS[kind] for kind in kinds]
+
+
+@cache
+def _end_of(table: str, key: tuple[str, ...], kinds: tuple[type, ...]) -> str:
+    names = ("ends", *key)
+    types = ("int8", *(_KINDS[kind] for kind in kinds[: len(key) - 1]), "int8")
+    arrays = ", ".join(f"%s::{kind}[]" for kind in types)
+    same = " AND ".join(f"{table}.{name} = closed.{name}" for name in key)
+    return (
+        f"UPDATE {table} SET valid_to = closed.ends "  # noqa: S608  our own names
+        f"FROM unnest({arrays}) AS closed ({', '.join(names)}) WHERE {same}"
+    )
+
+
+@cache
+def _look_up_of(table: str, columns: tuple[str, ...], key: tuple[str, ...], temporal: bool) -> str:  # noqa: FBT001
+    where = [f"{name} = %s" for name in key] + ([f"valid_to = {OPEN}"] if temporal else [])
+    return f"SELECT {', '.join(columns)} FROM {table} WHERE {' AND '.join(where)}"  # noqa: S608  our own names
