@@ -193,20 +193,18 @@ async def explain_problem(code: str) -> Response:
 
 @router.get("/metrics", **files("text/plain"))
 def show_service_metrics(read: PlainRead) -> Response:
-    """A few figures in the Prometheus text format."""
+    """What this process counts and measures, in the Prometheus text format."""
     return Response(metrics_text(read), media_type=METRICS)
 
 
-def metrics_text(read: PlainRead) -> str:
-    """Events in the log and the lag of each projection."""
-    statuses = read.queries.projections()
-    lines = [
-        "# TYPE optaic_mlops_events_total counter",
-        f"optaic_mlops_events_total {read.service.log.head()}",
-        "# TYPE optaic_mlops_projection_lag_events gauge",
-        *(
-            f'optaic_mlops_projection_lag_events{{projection="{one.name}"}} {one.head - one.position}'
-            for one in statuses
-        ),
-    ]
-    return "\n".join(lines) + "\n"
+def metrics_text(read: PlainRead) -> bytes:
+    """All metrics; what nobody else in this process sets, the log's head and the views' lag, is read now."""
+    from infrastructure.observability import metrics
+
+    metrics.EVENTS.set(read.service.log.head())
+    metrics.LOG_HEAD.set(read.service.log.head())
+    for one in read.queries.projections():
+        metrics.PROJECTION_POSITION.labels(one.name, "all").set(one.position)
+        metrics.PROJECTION_LAG_EVENTS.labels(one.name, "all").set(max(0, one.head - one.position))
+        metrics.PROJECTION_STOPPED.labels(one.name).set(int(one.status == "stopped"))
+    return metrics.exposition()
