@@ -15,6 +15,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from application.bus import Bus
 from application.context import Services
 from application.handlers import HANDLERS
+from domain.dataset.events import DatasetCreated
 from domain.shared.activity import RecordedEvent
 from infrastructure.activity_log import open_postgres_log
 from infrastructure.activity_log.system_clock import SystemClock
@@ -131,6 +132,11 @@ class IntakeDesk:
         while page := self.log.read(len(events), 5_000):
             events += page
         return events
+
+    def datasets(self, tenant: str) -> list[str]:
+        """The names of a tenant's datasets, in the order of the log."""
+        made = (one.event for one in self.events() if one.tenant == tenant)
+        return [event.name for event in made if isinstance(event, DatasetCreated)]
 
     def effects(self) -> Counter[UUID]:
         """Command id → its events; each test's commands have one event each."""
