@@ -92,7 +92,7 @@ class _Formatter(ProcessorFormatter):
             "logger": record.name,
             "message": entry.pop("event", ""),
         }
-        entry |= described
+        entry.update(described)
         if raised is True:
             raised = sys.exc_info()
         if isinstance(raised, BaseException):

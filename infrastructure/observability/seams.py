@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class ObservedBus(Bus):
-    """The bus, with refusals counted, entries named and commands traced. Two rules of one name never meet."""
+    """The bus, with refusals counted, entries named and commands traced."""
 
     def send(self, command: Command, sender: Sender, *, dry_run: bool = False) -> Outcome:
         """As `Bus.send`."""

@@ -83,7 +83,7 @@ def observed(life):
 def test_a_command_over_http_is_one_trace_up_to_the_views(life, exported):
     workflow = uuid4()
     with served(observed(life)) as client:
-        wanted = {"name": "us-prices", "declaration": declaration([{"name": "close", "dtype": "float64"}])}
+        wanted = {"name": "us-prices", "declaration": declaration([{"name": "close", "type": "float64"}])}
         headers = {"X-Correlation-Id": str(workflow), "traceparent": SENT}
         answer = client.post("/api/v1/datasets", json=wanted, headers=headers)
         assert answer.status_code == 201, answer.text

@@ -193,7 +193,7 @@ async def explain_problem(code: str) -> Response:
 
 @router.get("/metrics", **files("text/plain"))
 def show_service_metrics(read: PlainRead) -> Response:
-    """What this process counts and measures, in the Prometheus text format."""
+    """A few figures in the Prometheus text format."""
     return Response(metrics_text(read), media_type=METRICS)
 
 
