@@ -93,7 +93,7 @@ class KafkaBroker:
         properties.write_text(text, encoding="utf-8")
         classpath = ["-cp", f"{jars()}/*"]
         quiet = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
-        identity = secrets.token_urlsafe(16)
+        identity = f"K{secrets.token_urlsafe(16)[1:]}"  # one that begins with - would be taken for an option
         tool = ["java", "-Xmx256m", *quiet, *classpath, "kafka.tools.StorageTool"]
         formatting = [*tool, "format", "-t", identity, "-c", str(properties)]
         subprocess.run(formatting, check=True, capture_output=True)
