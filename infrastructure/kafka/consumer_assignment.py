@@ -120,7 +120,7 @@ class Assignment:
         except STOPPING as stopping:
             self._stop(partition, held, stopping)
         except self._away as error:
-            self._wait(partition, held, f"{type(error).__name__}: {error}", self._pause(held))
+            self._wait(partition, held, _said(error), self._pause(held))
         else:
             held.attempts = 0
             return held.consumer.position
@@ -140,7 +140,7 @@ class Assignment:
             resume = self._views.assigned(partition)
             taken(partition, resume.offset)
         except (FlowBroken, *self._away) as error:
-            self._wait(partition, held, f"{type(error).__name__}: {error}", self._pause(held))
+            self._wait(partition, held, _said(error), self._pause(held))
         else:
             held.consumer = PartitionConsumer(partition, self._views, self._source, resume)
             held.cause = ""
@@ -162,3 +162,8 @@ class Assignment:
         self._views.revoked(partition)
         held.stopped = stopping
         held.cause = f"{stopping.code}: {stopping.detail} {stopping.remedy}"
+
+
+def _said(error: Exception) -> str:
+    """One line of what a driver has to say."""
+    return f"{type(error).__name__}: {error}".partition("\n")[0]

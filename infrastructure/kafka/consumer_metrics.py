@@ -2,10 +2,11 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from application.views import ProjectionStatus
 from infrastructure.kafka.consumer_partition import PartitionedViews
 from infrastructure.observability.metrics import (
     HOLES,
@@ -15,40 +16,51 @@ from infrastructure.observability.metrics import (
     PROJECTION_STOPPED,
 )
 
+_ASK_S = 1.0
 _logger = logging.getLogger(__name__)
 
 
 class StatedViews(PartitionedViews, Protocol):
     """Views that say which of them stopped."""
 
-    @property
-    def names(self) -> Sequence[str]:
-        """Every view."""
-        ...
-
-    def stopped(self) -> Mapping[str, str]:
-        """Views that met an event they cannot fold, and what it was."""
+    def status(self) -> Sequence[ProjectionStatus]:
+        """Where each view stands, and whether it stopped at an event that it cannot fold."""
         ...
 
 
 class Observer:
     """Sets the metrics of all views and of the partitions that are held here."""
 
-    def __init__(self, views: StatedViews) -> None:
+    def __init__(self, views: StatedViews, clock: Callable[[], float] = time.monotonic) -> None:
         self._views = views
+        self._clock = clock
+        self._asked = -_ASK_S
+        self._names: tuple[str, ...] = ()
+        self._stopped: Mapping[str, str] = {}
 
     def stopped(self) -> Mapping[str, str]:
-        """As the views say; the metric follows."""
-        stopped = self._views.stopped()
-        for name in self._views.names:
+        """Views that stopped, and why; asked once a second, as they last said while they cannot answer."""
+        if self._clock() - self._asked >= _ASK_S:
+            self._asked = self._clock()
+            with suppress(Exception):  # the database is away: whoever folds will say so
+                self._ask()
+        return self._stopped
+
+    def _ask(self) -> None:
+        found = self._views.status()
+        self._names = tuple(dict.fromkeys(each.name for each in found))
+        stopped = {each.name: each.error or "" for each in found if each.status == "stopped"}
+        for name in self._names:
             PROJECTION_STOPPED.labels(name).set(int(name in stopped))
-        return stopped
+            if name in stopped and name not in self._stopped:
+                _logger.error("the view %s stopped, the others go on: %s", name, stopped[name])
+        self._stopped = stopped
 
     def folded(self, partition: int, position: int, behind: int, recorded_at_ms: int) -> None:
         """A page was folded: its last position, how many messages wait, when its newest was recorded."""
         stopped = self.stopped()
         age_s = max(0.0, time.time() - recorded_at_ms / 1000)
-        for name in self._views.names:
+        for name in self._names:
             if name not in stopped:
                 PROJECTION_POSITION.labels(name, str(partition)).set(position)
                 PROJECTION_LAG_EVENTS.labels(name, str(partition)).set(behind)
@@ -58,7 +70,7 @@ class Observer:
         """The partitions are another's: its figures are the ones to look at."""
         for metric in (PROJECTION_POSITION, PROJECTION_LAG_EVENTS, PROJECTION_LAG_SECONDS):
             for partition in partitions:
-                for name in self._views.names:
+                for name in self._names:
                     with suppress(KeyError):
                         metric.remove(name, str(partition))
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +17,8 @@ import psycopg
 from sqlalchemy import exc
 
 from domain.shared.errors import Kind, RuleBroken
+from infrastructure.activity_log.payload import Decoder
+from infrastructure.activity_log.reading import EventReader
 from infrastructure.failpoints import hit
 from infrastructure.kafka.clients import Kafka
 from infrastructure.kafka.consumer_assignment import Assignment, Held
@@ -27,6 +30,9 @@ from infrastructure.roles.role import RoleStatus
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+    from infrastructure.activity_log import DatabaseActivityLog
+    from infrastructure.settings import Settings
 
 GROUP = "optaic-mlops-project"
 AWAY = (
@@ -59,6 +65,26 @@ class Consumed(NamedTuple):
     events: Events
     epoch: str
     """The life of this log (`optaic_ops.store_epoch`)."""
+
+
+def open_consumers(settings: "Settings", log: "DatabaseActivityLog", opened: ExitStack) -> "Consumers":
+    """The role over the service's views in the database of the settings; whoever calls closes `opened`.
+
+    Raises KafkaNotNamed, and what opening views may.
+    """
+    from infrastructure.kafka.relay_progress import read_epoch
+    from infrastructure.postgres.connections import engine
+    from infrastructure.views import open_partitioned_views
+
+    assert settings.database_url is not None
+    url = settings.database_url.get_secret_value()
+    views = open_partitioned_views(url, log)
+    opened.callback(views.close)
+    rows = engine(url, application_name="optaic-mlops project", pool_size=1)
+    opened.callback(rows.dispose)
+    consumed = Consumed(views, log, EventReader(Decoder()), read_epoch(rows))
+    instance = f"project-{settings.worker_name}" if settings.worker_name else None
+    return Consumers(Kafka.of(settings), consumed, AWAY, instance=instance)
 
 
 class Consumers:

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -152,26 +153,23 @@ def publish(desk: ConsumerDesk, kafka: Kafka, without: set[int]) -> None:
 
 def test_a_database_that_restarts_is_waited_for(kafka_broker: str, topic_names: Topics) -> None:
     server = PostgresServer()
-    server.start()
-    with fresh_database(server.url) as url:
+    with ExitStack() as opened:
+        opened.callback(server.close)
+        server.start()
+        url = opened.enter_context(fresh_database(server.url))
         desk = ConsumerDesk(installed(url), kafka_broker, topic_names)
-        try:
-            desk.relay(page=20)
-            consumers = desk.consumers()
-            desk.wait_folded(desk.play(100))
-            for end in (server.stop, server.kill):
-                desk.play(50)
-                end()
-                publishes_on = consumers.failure
-                server.start()
-                assert publishes_on is None
-                desk.wait_folded(timeout_s=20)
-            desk.check()
-            wait_until(lambda: consumers.status().ready, "the consumers say they are ready again")
-        finally:
-            desk.close()
+        opened.callback(desk.close)
+        desk.relay(page=20)
+        consumers = desk.consumers()
+        desk.wait_folded(desk.play(100))
+        for end in (server.stop, server.kill):
+            head = desk.play(50)
+            end()
+            assert consumers.failure is None
             server.start()
-    server.close()
+            desk.wait_folded(head, timeout_s=20)
+        desk.check()
+        wait_until(lambda: consumers.status().ready, "the consumers do not say that they are ready again")
 
 
 def test_a_broker_that_is_killed_and_returns_is_waited_for(database: str, topic_names: Topics) -> None:
@@ -188,7 +186,7 @@ def test_a_broker_that_is_killed_and_returns_is_waited_for(database: str, topic_
         broker.start()
         desk.wait_folded(timeout_s=30)
         desk.check()
-        wait_until(lambda: consumers.status().ready, "the consumers say they are ready again")
+        wait_until(lambda: consumers.status().ready, "the consumers do not say that they are ready again")
     finally:
         desk.close()
         broker.close()

@@ -1,0 +1,150 @@
+"""Catching up from Kafka: messages that lie on the topic, folded into PostgreSQL by one process.
+
+`python -m benchmarks.catch_up [events]` (default 200,000) fills a log and its topic, then prints side by
+side, in one run: reading with a bare `confluent_kafka` consumer; reading and checking the messages as the
+role does; the whole role into the service's views.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import psycopg
+from confluent_kafka import Consumer, Producer
+
+from benchmarks.rebuild import rows
+from domain.shared.activity import RecordedEvent
+from infrastructure.activity_log.payload import Decoder
+from infrastructure.activity_log.reading import EventReader
+from infrastructure.activity_log.record import Row
+from infrastructure.activity_log.schema import COLUMNS
+from infrastructure.kafka.clients import Kafka
+from infrastructure.kafka.consumers import AWAY, Consumed, Consumers
+from infrastructure.kafka.holes import PartitionChain
+from infrastructure.kafka.messages import to_message
+from infrastructure.kafka.topics import TOPICS, admin_client, make_topics
+from infrastructure.postgres.connections import libpq_url
+
+PARTITIONS = 6
+EPOCH = "benchmark"
+
+
+class NoViews:
+    """Takes every page and keeps nothing: what remains is reading, checking and decoding."""
+
+    def __init__(self, events: int, done: threading.Event) -> None:
+        self._left = events
+        self._done = done
+
+    def status(self) -> tuple[()]:
+        """Nothing to say."""
+        return ()
+
+    def assigned(self, partition: int) -> "Beginning":
+        """From the beginning."""
+        del partition
+        return Beginning()
+
+    def apply(self, partition: int, page: Sequence[RecordedEvent], next_offset: int) -> None:
+        """Count."""
+        del partition, next_offset
+        self._left -= len(page)
+        if self._left == 0:
+            self._done.set()
+
+    def revoked(self, partition: int) -> None:
+        """Nothing is held."""
+
+
+class Beginning:
+    """Where everything starts."""
+
+    offset = None
+    position = 0
+
+
+class NoLog:
+    """There are no holes to fill."""
+
+    def rows(self, after: int, limit: int) -> Sequence[Row]:
+        """Never asked."""
+        raise AssertionError(f"a hole after {after}: {limit}")
+
+
+def publish(kafka: Kafka, stored: Sequence[Any], epoch: str = EPOCH) -> float:
+    """Put rows on the topic as the relay does; returns the seconds."""
+    producer = Producer({**kafka.producer(), "queue.buffering.max.messages": 1_000_000})
+    chain, last = PartitionChain(PARTITIONS, {}), dict[str, int]()
+    began = time.perf_counter()
+    for row in stored:
+        message = to_message(row, last.get(row[2], 0), epoch)
+        last[row[2]] = row[0]
+        headers: Any = [*message.headers, chain.link(row[2], row[0])]
+        producer.produce(TOPICS.activity, message.value, message.key, headers=headers)
+        producer.poll(0)
+    producer.flush()
+    return time.perf_counter() - began
+
+
+def bare(kafka: Kafka, events: int) -> float:
+    """A bare consumer reads everything; seconds."""
+    options = {**kafka.consumer("bare"), "enable.partition.eof": False}
+    consumer = Consumer(options)
+    consumer.subscribe([TOPICS.activity])
+    found, began = 0, None
+    while found < events:
+        found += len(consumer.consume(2_000, 0.2))
+        began = began or (time.perf_counter() if found else None)
+    consumer.close()
+    return time.perf_counter() - (began or 0)
+
+
+def role(kafka: Kafka, views: Any, log: Any, epoch: str, is_done: Callable[[], bool], group: str) -> float:
+    """The role from its first message to the last; seconds (joining the group is left out)."""
+    consumers = Consumers(kafka, Consumed(views, log, EventReader(Decoder()), epoch), AWAY, group=group)
+    consumers.start()
+    while not consumers.status().facts["partitions"]:
+        time.sleep(0.001)
+    began = time.perf_counter()
+    while not is_done():
+        if consumers.failure is not None:
+            raise consumers.failure
+        time.sleep(0.01)
+    seconds = time.perf_counter() - began
+    consumers.stop()
+    return seconds
+
+
+def fill(url: str, stored: Sequence[Any]) -> None:
+    """Copy rows into the log."""
+    with psycopg.connect(libpq_url(url)) as connection, connection.cursor() as cursor:
+        columns = ", ".join(COLUMNS)
+        with cursor.copy(f"COPY optaic_log.activity_log ({columns}) FROM STDIN") as copying:  # type: ignore[arg-type]
+            for row in stored:
+                copying.write_row(row)
+        head = (stored[-1][0], stored[-1][17])
+        cursor.execute("UPDATE optaic_log.log_head SET position = %s, recorded_at_us = %s", head)
+
+
+def main(events: int) -> None:
+    """Measure and print."""
+    from tests.support.kafka import broker_address
+
+    with ExitStack() as opened:
+        kafka = Kafka(opened.enter_context(broker_address()))
+        make_topics(admin_client(kafka), TOPICS, PARTITIONS)
+        stored = list(rows(events))
+        seconds = publish(kafka, stored)
+        print(f"| {events:,} events of 40+ tenants in {PARTITIONS} partitions | events/s |\n|---|---:|")
+        print(f"| made and produced, one thread | {events / seconds:,.0f} |")
+        print(f"| bare confluent_kafka consumer | {events / bare(kafka, events):,.0f} |")
+        done = threading.Event()
+        seconds = role(kafka, NoViews(events, done), NoLog(), EPOCH, done.is_set, "none")
+        print(f"| the role without views: read, check hashes and chains, decode | {events / seconds:,.0f} |")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000)
