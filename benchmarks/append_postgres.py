@@ -15,7 +15,6 @@ from uuid import uuid4
 
 import psycopg
 from eventsourcing.persistence import StoredEvent
-from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 
 from benchmarks.append import (
     THREADS,
@@ -153,6 +152,8 @@ class StockRecorder:
     """The library's own PostgreSQL recorder."""
 
     def __init__(self, url: str) -> None:
+        from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore  # psycopg-pool
+
         parts = urlsplit(url)
         self._datastore = PostgresDatastore(
             dbname=parts.path[1:],

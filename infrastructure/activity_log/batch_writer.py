@@ -48,7 +48,9 @@ class BatchWriter:
             self._recover()
             if len(batch) > 1 and not self._session.is_outage(error):
                 return [answer for submission in batch for answer in self.write((submission,))]
-            return [self._failure(error)] * len(batch)
+            if not isinstance(error, RuleBroken):
+                _logger.exception("the log could not be written")
+            return [_failure(error) for _ in batch]
         except BaseException:
             self._recover()
             raise
@@ -133,14 +135,14 @@ class BatchWriter:
             self._session.write(former, Decision(head, rows=page))
         return head
 
-    def _failure(self, error: Exception) -> RuleBroken:
-        if isinstance(error, RuleBroken):
-            return error
-        _logger.error("the log could not be written", exc_info=error)
-        failure = LogWriteFailed(f"{type(error).__name__}: {error}")
-        failure.__cause__ = error
-        return failure
-
     def close(self) -> None:
         """Give the connection back."""
         self._session.close()
+
+
+def _failure(error: Exception) -> RuleBroken:
+    if isinstance(error, RuleBroken):
+        return error
+    failure = LogWriteFailed(f"{type(error).__name__}: {error}")
+    failure.__cause__ = error
+    return failure

@@ -33,7 +33,7 @@ class LogWriteFailed(RuleBroken):
     """The database could not write; whether the command was recorded is unknown."""
 
     kind = Kind.UNAVAILABLE
-    remedy = "Look at the disk, then send the same command again: its id makes it happen once."
+    remedy = "Look at the database, then send the same command again: its id makes it happen once."
 
 
 class LogHeadMoved(RuleBroken):

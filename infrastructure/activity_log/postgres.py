@@ -64,12 +64,12 @@ class PostgresReadConnections:
 
     def check(self, *, owner_allowed: bool) -> None:
         """Raises what `checks.refuse_unfit` does, and DatabaseUnreachable."""
-        with _reached(), self._engine.connect() as connection:
+        with reached(), self._engine.connect() as connection:
             refuse_unfit(connection, owner_allowed=owner_allowed)
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Run one statement and fetch everything. Raises DatabaseUnreachable."""
-        with _reached():
+        with reached():
             pooled, cursor = self._run_first(statement, parameters)
             try:
                 return cursor.fetchall()
@@ -79,7 +79,7 @@ class PostgresReadConnections:
     @contextmanager
     def snapshot(self) -> Iterator["PostgresSnapshot"]:
         """One unchanging view of the log for several statements. Raises DatabaseUnreachable."""
-        with _reached():
+        with reached():
             pooled, _ = self._run_first("BEGIN ISOLATION LEVEL REPEATABLE READ")
             raw: Any = pooled.driver_connection
             try:
@@ -133,7 +133,8 @@ class PostgresSnapshot:
 
 
 @contextmanager
-def _reached() -> Iterator[None]:
+def reached() -> Iterator[None]:
+    """The driver's errors of a server that does not answer, by name. Raises DatabaseUnreachable."""
     try:
         yield
     except OperationalError as error:

@@ -106,14 +106,20 @@ class LogStore:
 
         Raises what `infrastructure.postgres.checks.refuse_unfit` does, DatabaseUnreachable, LogHeadWrong.
         """
-        from infrastructure.activity_log.postgres import PostgresDialect
+        from infrastructure.activity_log.postgres import PostgresDialect, reached
 
         dialect = PostgresDialect(database_url)
         try:
             dialect.check(owner_allowed=owner_allowed)
-            return cls(
-                dialect, None, clock or SystemClock(), limits, decoder=decoder, first_version=first_version
-            )
+            with reached():
+                return cls(
+                    dialect,
+                    None,
+                    clock or SystemClock(),
+                    limits,
+                    decoder=decoder,
+                    first_version=first_version,
+                )
         except BaseException:
             dialect.close()
             raise

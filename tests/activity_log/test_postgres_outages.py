@@ -1,5 +1,6 @@
 """The server goes away and comes back, the network breaks, a writer stops: the log goes on by itself."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -10,7 +11,7 @@ import psycopg
 import pytest
 
 from infrastructure.activity_log import open_postgres_log
-from infrastructure.activity_log.errors import LogWriteFailed
+from infrastructure.activity_log.errors import LogClosed, LogWriteFailed
 from infrastructure.postgres.errors import DatabaseUnreachable
 from tests.activity_log.scenes import TickingClock, append_many, envelope, uid, write
 from tests.support.fault_proxy import FaultProxy
@@ -166,3 +167,17 @@ def test_a_connection_that_an_operator_ends_is_replaced(database, log_database):
         assert log.append(envelope(), [write("after")]).position == 2
         assert log.wait_beyond(1, 30.0) == 2
         assert len(log.read(0, 10)) == 2
+
+
+def test_a_forked_child_writes_nothing_and_leaves_its_parents_connections_alone(log_database):
+    with open_postgres_log(log_database, TickingClock()) as log:
+        append_many(log, 2)
+        if (child := os.fork()) == 0:
+            try:
+                log.append(envelope(), [write("child")])
+            except LogClosed:
+                os._exit(7)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        assert log.append(envelope(), [write("parent")]).position == 3
+        assert len(log.read(0, 10)) == 3
