@@ -1,9 +1,10 @@
-"""The views as a service has them: SQLite storage, the projector, and the answers to all queries."""
+"""The views as a service has them: their storage, who folds them, and the answers to all queries."""
 
 import os
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from application.ports import ActivityLog
@@ -15,10 +16,17 @@ from infrastructure.views.queries import ViewQueries
 from infrastructure.views.sqlite import SqliteViews
 from projections import activity, datasets, lineage, registry, runs
 from projections.engine import rebuild as rebuilding
+from projections.engine.generations import generation
 from projections.engine.projection import Projection
 from projections.engine.projector import PAGE_SIZE, Projector
 from projections.engine.rebuild import RebuildReport
 from projections.engine.state_hash import StateHash, state_hash
+from projections.engine.store import ViewStore
+
+if TYPE_CHECKING:
+    from infrastructure.views.following import ViewFollower
+    from infrastructure.views.partitioned import PartitionedViews
+    from infrastructure.views.rebuilding import Rebuilding
 
 PROJECTIONS: tuple[Projection, ...] = (
     registry.PROJECTION,
@@ -78,6 +86,92 @@ class Views:
         self.projector.store.close()
 
 
+class ViewReader:
+    """The views of PostgreSQL for a process that folds nothing: queries, waiting, and proofs over the log."""
+
+    def __init__(self, keeper: "ViewFollower", rebuilding: "Rebuilding") -> None:
+        self.keeper = keeper
+        self.queries: Queries = ViewQueries(keeper)
+        self.lookups = ViewLookups(keeper)
+        self._rebuilding = rebuilding
+
+    @property
+    def store(self) -> ViewStore:
+        """Where the views are."""
+        return self.keeper.store
+
+    def wait(self, position: int, timeout_s: float) -> None:
+        """Wait until every view has a position; raises ProjectionBehind."""
+        self.keeper.wait(position, timeout_s)
+
+    def status(self) -> tuple[ProjectionStatus, ...]:
+        """Where each view stands."""
+        return self.keeper.status()
+
+    def rebuild(self, names: Sequence[str] = ()) -> tuple[RebuildReport, ...]:
+        """Fold views (default: all) afresh beside the serving ones and swap; raises ViewUnknown,
+        ViewStopped, ViewBeingRebuilt.
+        """
+        return self._rebuilding.rebuild(names)
+
+    def verify(self, names: Sequence[str] = ()) -> tuple[RebuildReport, ...]:
+        """Fold views (default all) afresh and compare with the live ones; raises as `rebuild`."""
+        return self._rebuilding.verify(names)
+
+    def state_hashes(self) -> tuple[StateHash, ...]:
+        """The state hash of each view as it stands."""
+        from infrastructure.views.standing import read_standing
+
+        with self.store.read() as snapshot:
+            standing = read_standing(snapshot)
+            return tuple(
+                state_hash(
+                    snapshot,
+                    generation(self.keeper.projections[name], view.generation),
+                    standing.lowest(name),
+                )
+                for name, view in standing.views.items()
+            )
+
+    def close(self) -> None:
+        """Stop following and close the connections."""
+        self.keeper.close()
+
+
+def open_view_reader(database_url: str, log: ActivityLog) -> ViewReader:
+    """The views of a database, folded by other processes."""
+    from infrastructure.views.following import ViewFollower
+    from infrastructure.views.postgres import PostgresViews
+    from infrastructure.views.rebuilding import Rebuilding
+
+    follower = ViewFollower(database_url, PostgresViews(database_url), log, PROJECTIONS)
+    return ViewReader(follower, Rebuilding(database_url, follower.store, log, follower.projections))
+
+
+def open_partitioned_views(
+    database_url: str,
+    *,
+    projections: Sequence[Projection] = PROJECTIONS,
+    hit: Callable[[str], None] = failpoint,
+) -> "PartitionedViews":
+    """The views of a database for a process that folds partitions of them."""
+    from infrastructure.views.partitioned import PartitionedViews
+    from infrastructure.views.postgres import PostgresViews
+
+    return PartitionedViews(PostgresViews(database_url), projections, hit)
+
+
+def open_views_on_postgres(
+    database_url: str, log: ActivityLog, *, page_size: int = PAGE_SIZE, hit: Callable[[str], None] = failpoint
+) -> Views:
+    """Views in PostgreSQL that this process folds from the log itself, without Kafka."""
+    from infrastructure.views.postgres import PostgresViews
+
+    return Views(
+        Projector(log, PostgresViews(database_url), PROJECTIONS, owner=_owner(), page_size=page_size, hit=hit)
+    )
+
+
 def open_views(
     path: Path,
     log: ActivityLog,
@@ -89,5 +183,9 @@ def open_views(
 
     Nothing is folded yet: call `start` (a thread follows the log) or `catch_up`.
     """
-    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-    return Views(Projector(log, SqliteViews(path), PROJECTIONS, owner=owner, page_size=page_size, hit=hit))
+    return Views(Projector(log, SqliteViews(path), PROJECTIONS, owner=_owner(), page_size=page_size, hit=hit))
+
+
+def _owner() -> str:
+    """A name that no other projector ever had."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"

@@ -44,8 +44,8 @@ from infrastructure.views.references import candidates
 from infrastructure.views.searching import search
 from projections.activity import reads as activity
 from projections.datasets import reads as datasets
-from projections.engine.paging import Paged
 from projections.engine.keeping import Keeper
+from projections.engine.paging import Paged
 from projections.engine.snapshot import Snapshot, Snapshots
 from projections.lineage import reads as lineage
 from projections.lineage.reads import Reached

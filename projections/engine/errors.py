@@ -24,6 +24,20 @@ class ViewStopped(RuleBroken):
     remedy = "See its error under /api/v1/system/projections; rebuild it with code that can fold the event."
 
 
+class ViewOfLaterRelease(RuleBroken):
+    """The view is served in a later form than this code knows."""
+
+    kind = Kind.UNAVAILABLE
+    remedy = "Deploy the release that rebuilt it, here too."
+
+
+class ViewBeingRebuilt(RuleBroken):
+    """Another rebuild or verification of the views is under way."""
+
+    kind = Kind.STATE
+    remedy = "Wait for its end; two at once would only take each other's time."
+
+
 class ViewUnknown(RuleBroken):
     """No view has this name."""
 

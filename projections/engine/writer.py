@@ -44,21 +44,24 @@ class ViewWriter:
         """Whether it gave up: at an event it could not fold, or fenced off."""
         return self.error is not None
 
-    def apply(self, page: Sequence[RecordedEvent], kafka_offset: int | None = None) -> None:
+    def apply(
+        self, page: Sequence[RecordedEvent], kafka_offset: int | None = None, *, reached: int | None = None
+    ) -> None:
         """Fold the events beyond the position and commit. An error stops this view after the last good
-        event. `kafka_offset`: where a reader of Kafka goes on after this page.
+        event. `kafka_offset`: where a reader of Kafka goes on after this page. `reached`: all of the page is
+        new, wherever it lies, and this is the position then (a rebuild folds some tenants' events later).
 
         Raises what the store calls `away`: nothing of the page stands, and it may come again.
         """
-        events = [recorded for recorded in page if recorded.position > self.position]
-        if not events or self.is_stopped:
+        events = page if reached else [each for each in page if each.position > self.position]
+        if self.is_stopped or not (events or reached):
             return
         folded = 0
         try:
             for recorded in events:
                 self._fold(recorded)
                 folded += 1
-            self._commit(events[-1].position, kafka_offset)
+            self._commit(reached or events[-1].position, kafka_offset)
         except ViewFenced as fenced:
             self.fenced = fenced
             self.error = f"{fenced.code}: {fenced.detail}"

@@ -1,0 +1,189 @@
+"""Views that are folded a partition at a time, each event with one effect: rows, position and Kafka's offset
+are committed together, by whoever owns the partition's progress rows.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+from uuid import uuid4
+
+from domain.shared.activity import RecordedEvent
+from infrastructure.views.postgres import PostgresViews
+from projections.engine import generations
+from projections.engine.collection import uncollected
+from projections.engine.errors import ViewFenced, ViewOfLaterRelease
+from projections.engine.generations import Connection, Generation, Progress
+from projections.engine.projection import Projection
+from projections.engine.writer import ViewWriter, no_failpoint
+
+_logger = logging.getLogger(__name__)
+
+
+class Resume(NamedTuple):
+    """Where a partition goes on."""
+
+    offset: int | None
+    """The next message; None: from the topic's beginning."""
+    position: int
+    """Everything of this partition's tenants up to here is folded into every running view."""
+
+
+class PartitionedViews:
+    """All views, for a process that is given partitions. Not for several threads at once."""
+
+    def __init__(
+        self,
+        store: PostgresViews,
+        projections: Sequence[Projection],
+        hit: Callable[[str], None] = no_failpoint,
+    ) -> None:
+        self._store = store
+        self._projections = {each.name: each for each in projections}
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self._hit = hit
+        self._writers: dict[int, dict[str, ViewWriter]] = {}
+        with store.arrange() as connection:
+            generations.create_progress(connection)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Every view."""
+        return tuple(self._projections)
+
+    @property
+    def away(self) -> tuple[type[Exception], ...]:
+        """What says that the database does not answer: try again later."""
+        return self._store.away
+
+    def assigned(self, partition: int) -> Resume:
+        """Take the partition over from whoever had it: they can write nothing to it any more."""
+        self.revoked(partition)
+        with self._store.arrange() as connection:
+            stored = generations.all_progress(connection)
+            taken = {
+                name: self._taken(connection, projection, partition, stored)
+                for name, projection in self._projections.items()
+            }
+        self._writers[partition] = {name: self._writer(row, partition) for name, row in taken.items()}
+        return _resume(list(taken.values()))
+
+    def apply(self, partition: int, page: Sequence[RecordedEvent], next_offset: int) -> None:
+        """Fold a page into each running view; views that have it already leave it.
+
+        Raises ViewFenced if another process has the partition now, and what `away` names; then nothing that
+        was not committed counts, and the partition has to be taken again.
+        """
+        writers = self._writers.get(partition)
+        if writers is None:
+            raise ViewFenced(f"partition {partition} is not held here", partition=partition)
+        with uncollected():
+            for name in tuple(writers):
+                self._apply(partition, name, page, next_offset)
+        self._store.tell()
+
+    def revoked(self, partition: int) -> None:
+        """Forget what is held in memory for the partition; nothing is written."""
+        for writer in self._writers.pop(partition, {}).values():
+            writer.close()
+
+    def stopped(self) -> Mapping[str, str]:
+        """Views that met an event they cannot fold, and what it was."""
+        return {
+            name: writer.error
+            for writers in self._writers.values()
+            for name, writer in writers.items()
+            if writer.error is not None
+        }
+
+    def close(self) -> None:
+        """Let go of every partition and close the connections."""
+        for partition in tuple(self._writers):
+            self.revoked(partition)
+        self._store.close()
+
+    def _apply(
+        self,
+        partition: int,
+        name: str,
+        page: Sequence[RecordedEvent],
+        next_offset: int,
+        *,
+        again: bool = True,
+    ) -> None:
+        writer = self._writers[partition][name]
+        if writer.is_stopped:
+            return
+        writer.apply(page, next_offset)
+        if not writer.is_stopped:
+            return
+        served = self._serving_now(name, partition)
+        if served is not None and served.generation != writer.generation.number and again:
+            _logger.info("%s is served by generation %d now", name, served.generation)
+            self._reload(partition, name)
+            self._apply(partition, name, page, next_offset, again=False)
+        elif writer.fenced is not None:
+            raise writer.fenced
+        else:
+            _logger.error("%s stopped in partition %d: %s", name, partition, writer.error)
+
+    def _reload(self, partition: int, name: str) -> None:
+        """A rebuild elsewhere let another generation serve: go on with that one."""
+        with self._store.arrange() as connection:
+            stored = generations.all_progress(connection)
+            row = self._taken(connection, self._projections[name], partition, stored)
+        self._writers[partition][name].close()
+        self._writers[partition][name] = self._writer(row, partition)
+
+    def _serving_now(self, name: str, partition: int) -> Progress | None:
+        with self._store.read() as connection:
+            rows = generations.all_progress(connection)
+        mine = [row for row in rows if row.projection == name and row.serving]
+        return next((row for row in mine if row.partition == partition), mine[0] if mine else None)
+
+    def _taken(
+        self, connection: Connection, projection: Projection, partition: int, stored: Sequence[Progress]
+    ) -> Progress:
+        """The progress row of a partition in the serving generation, ours from now on; made where missing."""
+        serving = self._serving(connection, projection, stored)
+        rows = [row for row in generations.all_progress(connection) if row.projection == projection.name]
+        found = next((r for r in rows if (r.generation, r.partition) == (serving.number, partition)), None)
+        if found is None:
+            generations.add_partition(connection, serving, self._owner, partition, serving=True)
+        else:
+            generations.take_over(connection, serving, self._owner, partition)
+        rows = [row for row in generations.all_progress(connection) if row.projection == projection.name]
+        return next(row for row in rows if (row.generation, row.partition) == (serving.number, partition))
+
+    def _serving(
+        self, connection: Connection, projection: Projection, stored: Sequence[Progress]
+    ) -> Generation:
+        """The generation that serves; made anew where the tables are of an earlier version of the view.
+
+        Raises ViewOfLaterRelease.
+        """
+        mine = [row for row in stored if row.projection == projection.name]
+        later = next((row for row in mine if row.serving and row.version > projection.version), None)
+        if later is not None:
+            raise ViewOfLaterRelease(f"{projection.name} is served in version {later.version}")
+        serves = next((row for row in mine if row.serving and row.version == projection.version), None)
+        if serves is not None:
+            return generations.generation(projection, serves.generation)
+        for number in {row.generation for row in mine}:
+            generations.drop(connection, generations.generation(projection, number))
+        made = generations.generation(projection, max((row.generation for row in mine), default=0) + 1)
+        made.metadata.create_all(connection)
+        return made
+
+    def _writer(self, row: Progress, partition: int) -> ViewWriter:
+        made = generations.generation(self._projections[row.projection], row.generation)
+        return ViewWriter(self._store, made, self._owner, row.position, self._hit, partition)
+
+
+def _resume(rows: Sequence[Progress]) -> Resume:
+    """Views go on together: from where the last of them stands."""
+    offsets = [row.kafka_offset for row in rows]
+    known = [offset for offset in offsets if offset is not None]
+    offset = min(known) if len(known) == len(offsets) else None
+    return Resume(offset, min(row.position for row in rows))
