@@ -1,5 +1,6 @@
 """Asks every query of the read side and compares the answers with the oracle's."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,9 @@ from domain.shared.activity import StreamKey
 from domain.shared.references import NodeRef
 from domain.shared.times import LogMoment
 from tests.projections.support.oracle import Model, plain, time_of
+
+_HASH_OF_KEY = re.compile(rb'"secret_sha256":"[0-9a-f]{64}",')
+"""The one thing of a payload that no answer shows."""
 
 
 def everything(ask: Callable[[Paging], Page[Any]], limit: int, position: int) -> list[Any]:
@@ -326,7 +330,7 @@ class Comparison:
                 str(each.correlation_id),
                 each.causation_id and str(each.causation_id),
                 time_of(each),
-                each.payload,
+                _HASH_OF_KEY.sub(b"", each.payload),
             )
             for each in self.model.events
         ]
