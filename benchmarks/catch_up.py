@@ -35,13 +35,15 @@ EPOCH = "benchmark"
 class NoViews:
     """Takes every page and keeps nothing: what remains is reading, checking and decoding."""
 
+    names = ("none",)
+
     def __init__(self, events: int, done: threading.Event) -> None:
         self._left = events
         self._done = done
 
-    def status(self) -> tuple[()]:
-        """Nothing to say."""
-        return ()
+    def stopped(self) -> dict[str, str]:
+        """None."""
+        return {}
 
     def assigned(self, partition: int) -> "Beginning":
         """From the beginning."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from application.views import ProjectionStatus
 from infrastructure.kafka.consumer_partition import PartitionedViews
 from infrastructure.observability.metrics import (
     HOLES,
@@ -23,8 +22,13 @@ _logger = logging.getLogger(__name__)
 class StatedViews(PartitionedViews, Protocol):
     """Views that say which of them stopped."""
 
-    def status(self) -> Sequence[ProjectionStatus]:
-        """Where each view stands, and whether it stopped at an event that it cannot fold."""
+    @property
+    def names(self) -> Sequence[str]:
+        """Every view."""
+        ...
+
+    def stopped(self) -> Mapping[str, str]:
+        """Views that met an event they cannot fold, and what it was."""
         ...
 
 
@@ -35,21 +39,18 @@ class Observer:
         self._views = views
         self._clock = clock
         self._asked = -_ASK_S
-        self._names: tuple[str, ...] = ()
+        self._names = tuple(views.names)
         self._stopped: Mapping[str, str] = {}
 
     def stopped(self) -> Mapping[str, str]:
-        """Views that stopped, and why; asked once a second, as they last said while they cannot answer."""
+        """Views that stopped, and why; asked once a second, from any thread."""
         if self._clock() - self._asked >= _ASK_S:
             self._asked = self._clock()
-            with suppress(Exception):  # the database is away: whoever folds will say so
-                self._ask()
+            with suppress(RuntimeError):  # partitions came or went meanwhile: the next second will do
+                self._tell(dict(self._views.stopped()))
         return self._stopped
 
-    def _ask(self) -> None:
-        found = self._views.status()
-        self._names = tuple(dict.fromkeys(each.name for each in found))
-        stopped = {each.name: each.error or "" for each in found if each.status == "stopped"}
+    def _tell(self, stopped: Mapping[str, str]) -> None:
         for name in self._names:
             PROJECTION_STOPPED.labels(name).set(int(name in stopped))
             if name in stopped and name not in self._stopped:

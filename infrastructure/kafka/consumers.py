@@ -78,13 +78,13 @@ def open_consumers(settings: "Settings", log: "DatabaseActivityLog", opened: Exi
 
     assert settings.database_url is not None
     url = settings.database_url.get_secret_value()
-    views = open_partitioned_views(url, log)
+    views = open_partitioned_views(url)
     opened.callback(views.close)
     rows = engine(url, application_name="optaic-mlops project", pool_size=1)
     opened.callback(rows.dispose)
     consumed = Consumed(views, log, EventReader(Decoder()), read_epoch(rows))
     instance = f"project-{settings.worker_name}" if settings.worker_name else None
-    return Consumers(Kafka.of(settings), consumed, AWAY, instance=instance)
+    return Consumers(Kafka.of(settings), consumed, (*AWAY, *views.away), instance=instance)
 
 
 class Consumers:

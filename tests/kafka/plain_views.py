@@ -4,13 +4,12 @@ They stand in for the service's views where a test is about the consumers: doubl
 row by row, whatever a fold would make of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Connection, text
 
-from application.views import ProjectionStatus
 from domain.shared.activity import RecordedEvent
 from infrastructure.postgres.connections import engine
 from projections.engine.errors import ViewFenced
@@ -56,14 +55,16 @@ def install_plain_views(url: str) -> None:
 class PlainViews:
     """`infrastructure.kafka.consumer_metrics.StatedViews`."""
 
+    names = VIEWS
+
     def __init__(self, url: str) -> None:
         self.owner = uuid4().hex[:8]
         self._engine = engine(url, application_name="plain views")
         self._positions: dict[tuple[str, int], int] = {}
 
-    def status(self) -> Sequence[ProjectionStatus]:
-        """They say nothing."""
-        return ()
+    def stopped(self) -> Mapping[str, str]:
+        """None ever does."""
+        return {}
 
     def assigned(self, partition: int) -> Standing:
         """Take over."""
