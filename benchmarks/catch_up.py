@@ -1,8 +1,8 @@
 """Catching up from Kafka: messages that lie on the topic, folded into PostgreSQL by one process.
 
-`python -m benchmarks.catch_up [events]` (default 200,000) fills a log and its topic, then prints side by
-side, in one run: reading with a bare `confluent_kafka` consumer; reading and checking the messages as the
-role does; the whole role into the service's views.
+`python -m benchmarks.catch_up [events]` (default 200,000) fills a topic as the relay does, then prints
+side by side, in one run: reading with a bare `confluent_kafka` consumer; reading and checking the messages
+as the role does; the whole role into the service's views.
 """
 
 import sys
@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-import psycopg
 from confluent_kafka import Consumer, Producer
 
 from benchmarks.rebuild import rows
@@ -20,13 +19,11 @@ from domain.shared.activity import RecordedEvent
 from infrastructure.activity_log.payload import Decoder
 from infrastructure.activity_log.reading import EventReader
 from infrastructure.activity_log.record import Row
-from infrastructure.activity_log.schema import COLUMNS
 from infrastructure.kafka.clients import Kafka
 from infrastructure.kafka.consumers import AWAY, Consumed, Consumers
 from infrastructure.kafka.holes import PartitionChain
 from infrastructure.kafka.messages import to_message
 from infrastructure.kafka.topics import TOPICS, admin_client, make_topics
-from infrastructure.postgres.connections import libpq_url
 
 PARTITIONS = 6
 EPOCH = "benchmark"
@@ -120,15 +117,36 @@ def role(kafka: Kafka, views: Any, log: Any, epoch: str, is_done: Callable[[], b
     return seconds
 
 
-def fill(url: str, stored: Sequence[Any]) -> None:
-    """Copy rows into the log."""
-    with psycopg.connect(libpq_url(url)) as connection, connection.cursor() as cursor:
-        columns = ", ".join(COLUMNS)
-        with cursor.copy(f"COPY optaic_log.activity_log ({columns}) FROM STDIN") as copying:  # type: ignore[arg-type]
-            for row in stored:
-                copying.write_row(row)
-        head = (stored[-1][0], stored[-1][17])
-        cursor.execute("UPDATE optaic_log.log_head SET position = %s, recorded_at_us = %s", head)
+def into_views(kafka: Kafka, events: int, opened: ExitStack) -> float:
+    """Into all views of the service on a database of its own; seconds."""
+    from infrastructure.postgres.install import install
+    from infrastructure.views import open_partitioned_views
+    from tests.support.postgres import fresh_database, server_url
+
+    url = opened.enter_context(fresh_database(opened.enter_context(server_url())))
+    install(url)
+    views = Counted(open_partitioned_views(url), events)
+    opened.callback(views.close)
+    return role(kafka, views, NoLog(), EPOCH, views.done.is_set, "views")
+
+
+class Counted:
+    """The service's views; `done` when they have so many events."""
+
+    def __init__(self, views: Any, events: int) -> None:
+        self.names = views.names
+        self.assigned, self.revoked = views.assigned, views.revoked
+        self.stopped, self.close = views.stopped, views.close
+        self.done = threading.Event()
+        self._views = views
+        self._left = events
+
+    def apply(self, partition: int, page: Sequence[RecordedEvent], next_offset: int) -> None:
+        """Fold and count."""
+        self._views.apply(partition, page, next_offset)
+        self._left -= len(page)
+        if self._left == 0:
+            self.done.set()
 
 
 def main(events: int) -> None:
@@ -140,12 +158,14 @@ def main(events: int) -> None:
         make_topics(admin_client(kafka), TOPICS, PARTITIONS)
         stored = list(rows(events))
         seconds = publish(kafka, stored)
-        print(f"| {events:,} events of 40+ tenants in {PARTITIONS} partitions | events/s |\n|---|---:|")
+        print(f"| {events:,} events in {PARTITIONS} partitions | events/s |\n|---|---:|")
         print(f"| made and produced, one thread | {events / seconds:,.0f} |")
         print(f"| bare confluent_kafka consumer | {events / bare(kafka, events):,.0f} |")
         done = threading.Event()
         seconds = role(kafka, NoViews(events, done), NoLog(), EPOCH, done.is_set, "none")
         print(f"| the role without views: read, check hashes and chains, decode | {events / seconds:,.0f} |")
+        seconds = into_views(kafka, events, opened)
+        print(f"| the role into all five views on PostgreSQL | {events / seconds:,.0f} |")
 
 
 if __name__ == "__main__":

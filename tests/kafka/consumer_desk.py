@@ -5,7 +5,7 @@ their views must hold.
 import os
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,6 +24,8 @@ from infrastructure.kafka.relay_progress import read_epoch
 from infrastructure.kafka.relay_role import Relay
 from infrastructure.kafka.topics import Topics
 from infrastructure.postgres.connections import engine
+from infrastructure.views import open_partitioned_views
+from projections.engine.projection import Projection
 from tests.kafka.plain_views import VIEWS, PlainViews, folded, install_plain_views
 from tests.kafka.relay_desk import whole_log
 from tests.projections.support.generated import Generator
@@ -35,11 +37,16 @@ PARTITIONS = 6
 
 
 def made_consumers(
-    url: str, bootstrap: str, topic: str, group: str, instance: str | None = None
+    url: str,
+    bootstrap: str,
+    topic: str,
+    group: str,
+    instance: str | None = None,
+    projections: Sequence[Projection] | None = None,
 ) -> tuple[Consumers, Callable[[], None]]:
-    """Consumers into the plain views, and what gives their connections back."""
+    """Consumers into the plain views, or into views of the service; and what gives their connections back."""
     log = open_postgres_log(url, SystemClock())
-    views = PlainViews(url)
+    views = PlainViews(url) if projections is None else open_partitioned_views(url, projections=projections)
     reader = engine(url, application_name="test")
     epoch = read_epoch(reader)
     reader.dispose()
@@ -56,12 +63,14 @@ def made_consumers(
 class Child:
     """A process of the role."""
 
-    def __init__(self, desk: "ConsumerDesk", folder: Path, instance: str, failpoints: str) -> None:
+    def __init__(
+        self, desk: "ConsumerDesk", folder: Path, instance: str, failpoints: str, views: str
+    ) -> None:
         name = f"consumer-{secrets.token_hex(4)}"
         self._said = folder / f"{name}.status"
         self.log = folder / f"{name}.log"
         command = [sys.executable, "-m", "tests.kafka.consumer_child", desk.url, desk.bootstrap]
-        command += [desk.topics.activity, desk.group, instance, str(self._said)]
+        command += [desk.topics.activity, desk.group, instance, str(self._said), views]
         environment = {**os.environ, "OPTAIC_MLOPS_FAILPOINTS": failpoints}
         self.process = ServerProcess(command, self.log, cwd=REPOSITORY, env=environment)
         self.process.start(lambda: True)
@@ -109,18 +118,18 @@ class ConsumerDesk:
         self._closing.append(relay.stop)
         return relay
 
-    def consumers(self, bootstrap: str | None = None, url: str | None = None) -> Consumers:
+    def consumers(self, projections: Sequence[Projection] | None = None) -> Consumers:
         """Consumers in this process, started."""
         made, close = made_consumers(
-            url or self.url, bootstrap or self.bootstrap, self.topics.activity, self.group
+            self.url, self.bootstrap, self.topics.activity, self.group, projections=projections
         )
         made.start()
         self._closing += [close, made.stop]
         return made
 
-    def child(self, folder: Path, instance: str = "", failpoints: str = "") -> Child:
-        """Consumers in a process of their own."""
-        child = Child(self, folder, instance, failpoints)
+    def child(self, folder: Path, instance: str = "", failpoints: str = "", views: str = "plain") -> Child:
+        """Consumers in a process of their own, into `plain` views or those of the `service`."""
+        child = Child(self, folder, instance, failpoints, views)
         self._closing.append(child.process.kill)
         return child
 
