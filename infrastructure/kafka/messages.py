@@ -6,9 +6,10 @@ are compared, so a flipped bit anywhere is noticed. Headers of other names (such
 along.
 """
 
+import struct
 from functools import lru_cache
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from domain.shared.errors import RuleBroken
 from domain.shared.times import from_micros
@@ -68,37 +69,40 @@ def record_hash(row: Row) -> str:
 
 def to_message(row: Row, previous: int, epoch: str) -> Message:
     """The message of a stored row."""
-    (position, event_id, tenant, stream_id, stream_version, resource_type, resource_id, topic) = row[:8]
-    (actor, method, on_behalf_of, reason, command_id, ordinal, body_hash, correlation_id) = row[8:16]
-    (causation_id, recorded_at_us, payload) = row[16:]
-    of_record = record_hash(row)
-    values = (
+    encoded = [each.encode() if each.__class__ is str else each for each in row]
+    (position, event_id, tenant, stream_id, stream_version, kind, name, _, actor, method) = encoded[:10]
+    (on_behalf_of, reason, command_id, ordinal, body_hash, correlation_id, causation_id) = encoded[10:17]
+    of_record = sha256(_record(encoded)).hexdigest()
+    headers = [
+        *_of_tenant(row[2]),
+        *_of_topic(row[7]),
         ("ce_id", event_id),
-        ("ce_subject", f"{resource_type}:{resource_id}"),
-        ("ce_time", _time(recorded_at_us)),
-        ("ce_sequence", f"{position:020d}"),
-        ("ce_previous", f"{previous:020d}"),
-        ("ce_logepoch", epoch),
+        ("ce_subject", b"%b:%b" % (kind, name)),
+        ("ce_time", _time(row[17])),
+        ("ce_sequence", b"%020d" % position),
+        ("ce_previous", b"%020d" % previous),
         ("ce_correlationid", correlation_id),
-        ("ce_causationid", causation_id),
         ("ce_streamid", stream_id),
-        ("ce_streamversion", str(stream_version)),
-        ("ce_resourcetype", resource_type),
-        ("ce_resourceid", resource_id),
+        ("ce_streamversion", b"%d" % stream_version),
+        ("ce_resourcetype", kind),
+        ("ce_resourceid", name),
         ("ce_actor", actor),
         ("ce_authmethod", method),
-        ("ce_onbehalfof", on_behalf_of),
-        ("ce_reason", reason),
         ("ce_commandid", command_id),
-        ("ce_ordinal", str(ordinal)),
-        ("ce_bodyhash", body_hash.hex()),
-        ("ce_recordedatus", str(recorded_at_us)),
-        ("ce_recordhash", of_record),
+        ("ce_ordinal", b"%d" % ordinal),
+        ("ce_bodyhash", body_hash.hex().encode()),
+        ("ce_recordedatus", b"%d" % row[17]),
+        ("ce_logepoch", epoch.encode()),
+        ("ce_recordhash", of_record.encode()),
         ("ce_linkhash", _link(of_record, previous, epoch)),
-    )
-    headers = [*_FIXED, *_of_tenant(tenant), *_of_topic(topic)]
-    headers += [(name, value.encode()) for name, value in values if value is not None]
-    return Message(tenant.encode(), payload, headers)
+    ]
+    if causation_id is not None:
+        headers.append(("ce_causationid", causation_id))
+    if on_behalf_of is not None:
+        headers.append(("ce_onbehalfof", on_behalf_of))
+    if reason is not None:
+        headers.append(("ce_reason", reason))
+    return Message(tenant, row[18], headers)
 
 
 def from_message(headers: RawHeaders | None, key: bytes | None, value: bytes | None) -> ActivityMessage:
@@ -108,7 +112,7 @@ def from_message(headers: RawHeaders | None, key: bytes | None, value: bytes | N
         row = _row(named, value or b"")
         previous, epoch = int(named["ce_previous"]), named["ce_logepoch"]
         expected = to_message(row, previous, epoch)
-    except (KeyError, ValueError, OverflowError, OSError) as error:
+    except (KeyError, ValueError, OverflowError, OSError, struct.error) as error:
         raise MessageMalformed(f"not an activity: {error!r}") from error
     _compare(expected, named, key)
     return ActivityMessage(row, previous, epoch)
@@ -148,17 +152,58 @@ def _compare(expected: Message, named: dict[str, str], key: bytes | None) -> Non
         raise MessageDamaged(detail, position=position, differing=differing)
 
 
-def _link(of_record: str, previous: int, epoch: str) -> str:
-    return sha256(f"{of_record}:{previous}:{epoch}".encode()).hexdigest()
+class _Lengths(dict[int, bytes]):
+    """The 4 bytes of a length, kept: lengths come again and again."""
+
+    def __missing__(self, length: int) -> bytes:
+        made = self[length] = struct.pack(">I", length)
+        return made
 
 
-def _time(micros: int) -> str:
-    return from_micros(micros).isoformat(timespec="microseconds").replace("+00:00", "Z")
+_LENGTHS = _Lengths()
+_NULL = b"\xff\xff\xff\xff"
+_integer = struct.Struct(">Iq").pack
+
+
+def _record(encoded: list[Any]) -> bytes:
+    """As `record_of`, of a row whose texts are bytes already and whose columns have their types."""
+    (position, event_id, tenant, stream_id, stream_version, kind, name, topic, actor, method) = encoded[:10]
+    (on_behalf_of, reason, command_id, ordinal, body_hash, correlation_id, causation_id) = encoded[10:17]
+    recorded_at_us, payload = encoded[17:]
+    return b"".join(
+        (
+            _integer(8, position),
+            *(_LENGTHS[len(event_id)], event_id, _LENGTHS[len(tenant)], tenant),
+            *(_LENGTHS[len(stream_id)], stream_id, _integer(8, stream_version)),
+            *(_LENGTHS[len(kind)], kind, _LENGTHS[len(name)], name, _LENGTHS[len(topic)], topic),
+            *(_LENGTHS[len(actor)], actor, _LENGTHS[len(method)], method),
+            *((_NULL,) if on_behalf_of is None else (_LENGTHS[len(on_behalf_of)], on_behalf_of)),
+            *((_NULL,) if reason is None else (_LENGTHS[len(reason)], reason)),
+            *(_LENGTHS[len(command_id)], command_id, _integer(8, ordinal)),
+            *(_LENGTHS[len(body_hash)], body_hash, _LENGTHS[len(correlation_id)], correlation_id),
+            *((_NULL,) if causation_id is None else (_LENGTHS[len(causation_id)], causation_id)),
+            *(_integer(8, recorded_at_us), _LENGTHS[len(payload)], payload),
+        )
+    )
+
+
+def _link(of_record: str, previous: int, epoch: str) -> bytes:
+    return sha256(f"{of_record}:{previous}:{epoch}".encode()).hexdigest().encode()
+
+
+def _time(micros: int) -> bytes:
+    seconds, rest = divmod(micros, 1_000_000)
+    return b"%b.%06dZ" % (_second(seconds), rest)
+
+
+@lru_cache(maxsize=256)
+def _second(seconds: int) -> bytes:
+    return from_micros(seconds * 1_000_000).strftime("%Y-%m-%dT%H:%M:%S").encode()
 
 
 @lru_cache(maxsize=16_384)
 def _of_tenant(tenant: str) -> Headers:
-    return [("ce_source", source_of(tenant).encode()), ("ce_partitionkey", tenant.encode())]
+    return [*_FIXED, ("ce_source", source_of(tenant).encode()), ("ce_partitionkey", tenant.encode())]
 
 
 @lru_cache(maxsize=1_024)

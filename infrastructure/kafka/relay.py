@@ -15,7 +15,7 @@ from infrastructure.kafka.cloud_events import Message
 from infrastructure.kafka.holes import PartitionChain
 from infrastructure.kafka.messages import to_message
 
-PAGE = 2_000
+PAGE = 4_000
 
 
 class RelayFenced(RuleBroken):
@@ -84,12 +84,6 @@ class ProgressRows(Protocol):
         ...
 
 
-class _Page(NamedTuple):
-    messages: Sequence[tuple[Message, int, int]]
-    tenants: Mapping[str, int]
-    last: int
-
-
 class RelayStep:
     """Publishes from a position on. After an error it is thrown away: a new one goes on from the rows."""
 
@@ -112,7 +106,7 @@ class RelayStep:
         self._size = page
         self._chain = chain
         self._last_of = dict[str, int]()
-        self._ahead: _Page | None = None
+        self._ahead: Sequence[Row] | None = None
         self.position = position
         """All up to here is on Kafka, by the rows."""
         self.oldest_us: int | None = None
@@ -120,42 +114,43 @@ class RelayStep:
 
     def run(self) -> int:
         """Publish the next page and move the progress; returns the number of messages."""
-        page = self._ahead or self._read(self.position)
+        rows = self._read(self.position) if self._ahead is None else self._ahead
         self._ahead = None
-        if page is None:
+        if not rows:
             self.oldest_us = None
             return 0
-        self.oldest_us = page.messages[0][2] * 1000
-        for message, position, at_ms in page.messages:
-            self._producer.send(message, position, at_ms)
+        self.oldest_us, last = rows[0][17], rows[-1][0]
+        self._learn({row[2] for row in rows})
+        tenants = self._send(rows)
         hit("relay.after_produce")
-        if len(page.messages) == self._size:
-            self._ahead = self._read(page.last)
+        if len(rows) == self._size:
+            self._ahead = self._read(last)
         delivered = self._producer.settle()
         hit("relay.before_progress")
-        self._progress.move(self.position, page.last, delivered, page.tenants)
+        self._progress.move(self.position, last, delivered, tenants)
         hit("relay.after_progress")
-        self.position = page.last
-        return len(page.messages)
+        self.position = last
+        return len(rows)
 
-    def _read(self, after: int) -> _Page | None:
+    def _read(self, after: int) -> Sequence[Row]:
         rows = self._log.rows(after, self._size)
-        hit("relay.after_read")
-        if not rows:
-            return None
-        self._learn({row[2] for row in rows})
-        messages: list[tuple[Message, int, int]] = []
-        tenants: dict[str, int] = {}
         for due, row in enumerate(rows, after + 1):
+            if row[0] != due:
+                raise RelayGapFound(f"after position {due - 1} comes {row[0]}", position=due)
+        hit("relay.after_read")
+        return rows
+
+    def _send(self, rows: Sequence[Row]) -> Mapping[str, int]:
+        """Make and hand over one message after the other: thousands held at once would busy the collector."""
+        tenants: dict[str, int] = {}
+        for row in rows:
             position, tenant = row[0], row[2]
-            if position != due:
-                raise RelayGapFound(f"after position {due - 1} comes {position}", position=due)
             message = to_message(row, self._last_of.get(tenant, 0), self._epoch)
             if self._chain is not None:
                 message.headers.append(self._chain.link(tenant, position))
-            messages.append((message, position, row[17] // 1000))
+            self._producer.send(message, position, row[17] // 1000)
             self._last_of[tenant] = tenants[tenant] = position
-        return _Page(messages, tenants, rows[-1][0])
+        return tenants
 
     def _learn(self, tenants: set[str]) -> None:
         unknown = [tenant for tenant in tenants if tenant not in self._last_of]

@@ -1,6 +1,7 @@
 """The relay's producer: confluent_kafka, idempotent, without gaps, patient while the broker is away."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from domain.shared.errors import Kind, RuleBroken
@@ -10,7 +11,6 @@ from infrastructure.kafka.relay import Delivered
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError
-    from confluent_kafka import Message as Report
 
 LOOK_S = 0.5
 """How often a producer that waits looks whether it may still publish."""
@@ -56,8 +56,9 @@ class ConfluentProducer:
         self, kafka: Kafka, topic: str, delivered: Mapping[int, Delivered], may_go_on: Callable[[], None]
     ) -> None:
         """`may_go_on` raises when waiting has to end; it is asked about every half second while waiting."""
-        from confluent_kafka import Producer
+        from confluent_kafka import KafkaException, Producer
 
+        self._errors = KafkaException
         self._producer = Producer(relay_options(kafka))
         self._topic = topic
         self._may_go_on = may_go_on
@@ -79,11 +80,6 @@ class ConfluentProducer:
                 return
 
     def _produce(self, message: Message, position: int, at_ms: int) -> None:
-        from confluent_kafka import KafkaException
-
-        def on_delivery(error: "KafkaError | None", report: "Report") -> None:
-            self._reported(error, report, position)
-
         try:
             self._producer.produce(
                 self._topic,
@@ -91,13 +87,13 @@ class ConfluentProducer:
                 message.key,
                 headers=message.headers,  # type: ignore[arg-type]
                 timestamp=at_ms,
-                on_delivery=on_delivery,
+                on_delivery=partial(self._reported, position),
             )
-        except KafkaException as error:
+        except self._errors as error:
             raise DeliveryFailed(f"position {position}: {error.args[0]}", position=position) from error
         self._open += 1
 
-    def _reported(self, error: "KafkaError | None", report: Any, position: int) -> None:
+    def _reported(self, position: int, error: "KafkaError | None", report: Any) -> None:
         self._open -= 1
         if error is not None:
             self._fail(DeliveryFailed(f"position {position}: {error}", position=position))

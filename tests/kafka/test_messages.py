@@ -75,6 +75,7 @@ def test_a_row_comes_back_from_its_message(row: Row, previous: int, epoch: str) 
     assert found == (row, previous, epoch)
     assert record_of(found.row) == record_of(row)
     assert (found.position, found.tenant) == (row[0], row[2])
+    assert dict(to_message(row, previous, epoch).headers)["ce_recordhash"] == record_hash(row).encode()
 
 
 @given(rows, st.integers(0, INT64), epochs, st.data())
