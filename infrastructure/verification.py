@@ -59,9 +59,17 @@ class _Named:
 
 
 def verify_all(
-    log: ReadableLog, views: Views | None, artifacts: ArtifactStore, datasets: DatasetStore
+    log: ReadableLog,
+    views: Views | None,
+    artifacts: ArtifactStore,
+    datasets: DatasetStore,
+    *,
+    tenant: str | None = None,
 ) -> Verification:
-    """Read everything once; the problems found are said, never raised."""
+    """Read everything once; the problems found are said, never raised.
+
+    `tenant`: log and views are checked whole, but of artifacts and data only this tenant's, which are named.
+    """
     found = Verification()
     verdict = log.verify()
     found.events = verdict.events
@@ -70,7 +78,7 @@ def verify_all(
         return found
     if views is not None:
         _verify_views(views, found)
-    named = _named(log)
+    named = _named(log, tenant)
     _verify_artifacts(named, artifacts, found)
     _verify_datasets(named, datasets, found)
     return found
@@ -112,9 +120,11 @@ def _events(log: ReadableLog) -> Iterator[tuple[str, Event]]:
         yield from ((one.tenant, one.event) for one in page if one.event is not None)
 
 
-def _named(log: ReadableLog) -> _Named:
+def _named(log: ReadableLog, only: str | None) -> _Named:
     named = _Named()
     for tenant, event in _events(log):
+        if only not in (None, tenant):
+            continue
         owner = ":".join(event.resource())
         match event:
             case DefinitionSubmitted(manifest=manifest):

@@ -80,6 +80,21 @@ def test_the_token_of_a_run_is_no_key(house: House):
     assert house.asks(token, "GET", f"{API}/runs").json()["code"] == "access.key_invalid"
 
 
+def test_what_is_wrong_with_our_files_is_told_to_us_alone(house: House):
+    house.promoted()
+    sha256 = house.get("/versions/spx-alpha@1", after=house.head())["artifact_sha256"]
+    path = house.service.artifacts.checked_path(sha256)
+    path.chmod(0o600)
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + b"?")
+    ours = house.asks(house.keys["operator"], "POST", f"{API}/system/verify").json()
+    theirs = house.asks(house.other, "POST", f"{API}/system/verify").json()
+    path.write_bytes(content)
+    assert len(ours["problems"]) == 1
+    assert (theirs["problems"], theirs["artifacts"], theirs["data_versions"]) == ([], 0, 0)
+    assert theirs["events"] == ours["events"], "the log is one, and checked whole"
+
+
 # --- commands in an envelope
 
 
