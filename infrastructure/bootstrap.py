@@ -28,11 +28,12 @@ from infrastructure.execution import LocalExecutor, Surroundings
 from infrastructure.guardrail_measures.measurer import ParquetMeasurer
 from infrastructure.identities import SystemIds
 from infrastructure.leases import Leases
+from infrastructure.observability.seams import ObservedBus, observe_appends
 from infrastructure.packages import ZipPackages
 from infrastructure.policy_progress import PolicyProgressFile
 from infrastructure.run_progress import ProgressBoard, ProgressInMemory
 from infrastructure.settings import Settings
-from infrastructure.views import Views, open_views
+from infrastructure.views import ViewReader, Views, open_views
 from infrastructure.work_source import ServiceWork
 
 
@@ -81,7 +82,7 @@ class Service:
     settings: Settings
     bus: Bus
     queries: Queries
-    views: Views
+    views: Views | ViewReader
     log: DatabaseActivityLog
     artifacts: StoredArtifacts
     datasets: StoredDatasets
@@ -136,7 +137,8 @@ def _wired(settings: Settings, opened: ExitStack) -> tuple[Service, Sequence[Cal
         clock=clock,
         ids=ids,
     )
-    bus = Bus(services, HANDLERS)
+    bus = ObservedBus(services, HANDLERS)
+    observe_appends(log.commit)
     executor = _executor(settings, services, bus, views, sessions)
     policies = PolicyRunner(
         POLICIES,

@@ -13,7 +13,7 @@ from domain.shared.activity import Envelope, Event, StreamKey
 from infrastructure.activity_log import exchange
 from infrastructure.activity_log.errors import LogFileForeign
 from infrastructure.activity_log.folding import StreamFolds
-from infrastructure.activity_log.group_commit import DEFAULT_LIMITS, GroupLimits
+from infrastructure.activity_log.group_commit import DEFAULT_LIMITS, GroupCommit, GroupLimits
 from infrastructure.activity_log.head_signal import Listener
 from infrastructure.activity_log.mapper import EventMapper
 from infrastructure.activity_log.payload import Decoder
@@ -72,6 +72,11 @@ class DatabaseActivityLog(ReadableLog):
         Raises LogTopicUnknown if the stream holds an event that this code does not know.
         """
         return self._folds.load(tenant, stream, initial, evolve)
+
+    @property
+    def commit(self) -> GroupCommit:
+        """Where this process's appends are grouped; who watches the service looks there."""
+        return self._store.commit
 
     def head(self) -> int:
         """The last committed position; 0 for an empty log."""

@@ -51,9 +51,11 @@ def _command(name: str) -> Callable[..., None]:
 def _run(name: str, as_json: bool) -> None:
     with refusals(as_json):
         settings = load_settings()
-        from infrastructure.observability import logs
+        from infrastructure.observability import logs, metrics, tracing
 
         logs.configure(name, settings.log_format)
+        metrics.describe(name)
+        tracing.configure_tracing(name)
 
         def ready(role: str, port: int) -> None:
             if as_json:
@@ -69,6 +71,7 @@ def _run(name: str, as_json: bool) -> None:
             from infrastructure.roles.runner import run_role
 
             code = run_role(name, settings, ready)
+        tracing.end_tracing()
     raise typer.Exit(code)
 
 

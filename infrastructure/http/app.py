@@ -21,6 +21,7 @@ from infrastructure.http.parameters import known_parameters_only
 from infrastructure.http.reading import PlainRead, json_response
 from infrastructure.http.routes.system import METRICS, metrics_text
 from infrastructure.http.run_tokens import RunTokens
+from infrastructure.observability.http import ObservedHttp
 from infrastructure.settings import Settings, refuse_open_host
 
 
@@ -61,6 +62,7 @@ def create_app(
     problems.install(app)
     app.state.entrance = _entrance(app, service, settings, access)
     app.add_middleware(Guard, entrance=app.state.entrance)
+    app.add_middleware(ObservedHttp)  # the outermost: what the guard refuses is counted, too
     return app
 
 

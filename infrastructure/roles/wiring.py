@@ -19,6 +19,7 @@ from infrastructure.bootstrap import Service
 from infrastructure.calendars import ExchangeSessions
 from infrastructure.datasets.store import StoredDatasets
 from infrastructure.identities import SystemIds
+from infrastructure.observability.seams import ObservedBus, observe_appends
 from infrastructure.packages import ZipPackages
 from infrastructure.postgres.connections import engine
 from infrastructure.postgres.operational import service_secret
@@ -76,6 +77,7 @@ def open_log(settings: Settings, opened: ExitStack) -> DatabaseActivityLog:
     """The activity log in the database of the settings. Raises SettingMissing, and what opening may."""
     log = open_postgres_log(required(settings, "database_url"), SystemClock())
     opened.callback(log.close)
+    observe_appends(log.commit)
     return log
 
 
@@ -118,7 +120,7 @@ def open_core(settings: Settings, opened: ExitStack, *, role: str) -> Core:
         datasets=datasets,
         sessions=sessions,
         services=services,
-        bus=Bus(services, HANDLERS),
+        bus=ObservedBus(services, HANDLERS),
         work=OpenWork(views.store),
         book=PostgresLeaseBook(operations),
         operations=operations,
