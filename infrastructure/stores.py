@@ -58,6 +58,20 @@ def open_stores(
     return artifacts, StoredDatasets(opened(DATASET), zone_of=zone_of, locations=locations)
 
 
+def make_store_folder(store_url: str | None) -> None:
+    """Make the folder of a `file://` store; other stores are there, or are made by who keeps them.
+
+    Raises StoreUrlMalformed, StoreFolderUnusable.
+    """
+    url = urlsplit(store_url or "")
+    if url.scheme == "file":
+        path = _folder_path(url)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise StoreFolderUnusable(f"{path}: {problem.strerror}", folder=str(path)) from None
+
+
 def _opener(store_url: str | None, endpoint_url: str | None, data: Path) -> Open:
     if store_url is None:
         return lambda area: ObjectFolder(data / _FOLDERS[area], area)
@@ -73,13 +87,18 @@ def _opener(store_url: str | None, endpoint_url: str | None, data: Path) -> Open
 
 
 def _shared_folder(url: SplitResult) -> Path:
+    path = _folder_path(url)
+    if not path.is_dir():
+        raise StoreFolderUnusable(f"there is no folder {path}", folder=str(path))
+    return path
+
+
+def _folder_path(url: SplitResult) -> Path:
     path = Path(unquote(url.path))
     if url.netloc not in ("", "localhost") or url.query or url.fragment or path == Path("/"):
         raise StoreUrlMalformed("a folder's address is file:///and/its/path, with three slashes")
     if not path.is_absolute() or ".." in path.parts:
         raise StoreUrlMalformed("a folder's address holds a whole path, without '..'")
-    if not path.is_dir():
-        raise StoreFolderUnusable(f"there is no folder {path}", folder=str(path))
     return path
 
 

@@ -21,7 +21,7 @@ from domain.shared.errors import RuleBroken
 from infrastructure.activity_log import DatabaseActivityLog, open_activity_log
 from infrastructure.activity_log.readable import ReadableLog
 from infrastructure.activity_log.system_clock import SystemClock
-from infrastructure.views import Views, open_views
+from infrastructure.views import ViewReader, Views, open_views
 
 _PAGE = 2_000
 
@@ -60,7 +60,7 @@ class _Named:
 
 def verify_all(
     log: ReadableLog,
-    views: Views | None,
+    views: Views | ViewReader | None,
     artifacts: ArtifactStore,
     datasets: DatasetStore,
     *,
@@ -84,7 +84,7 @@ def verify_all(
     return found
 
 
-def _verify_views(views: Views, found: Verification) -> None:
+def _verify_views(views: Views | ViewReader, found: Verification) -> None:
     for report in views.verify():
         found.views += 1
         if not report.is_equal:
@@ -150,7 +150,7 @@ def _named(log: ReadableLog, only: str | None) -> _Named:
     return named
 
 
-def replay_of(log: DatabaseActivityLog, views: Views) -> Replay:
+def replay_of(log: DatabaseActivityLog, views: Views | ViewReader) -> Replay:
     """What the present log and its views hash to, at the log's head."""
     head = log.head()
     views.wait(head, 60.0)
@@ -170,7 +170,7 @@ def replay_export(export: Path, folder: Path) -> Replay:
             views.close()
 
 
-def _state(views: Views) -> str:
+def _state(views: Views | ViewReader) -> str:
     """One hash over the state hashes of all views."""
     digest = hashlib.sha256()
     for each in sorted(views.state_hashes(), key=lambda one: one.projection):

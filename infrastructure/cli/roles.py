@@ -28,6 +28,7 @@ AppPassword = Annotated[
     str | None,
     typer.Option(envvar="OPTAIC_MLOPS_APP_PASSWORD", help="Its password; from the environment.", hidden=True),
 ]
+MakeStore = Annotated[bool, typer.Option("--store", help="Make the shared folder of a file:// store too.")]
 MakeTopics = Annotated[bool, typer.Option("--topics", help="Make the Kafka topics too.")]
 
 
@@ -79,6 +80,7 @@ def install(
     app_role: AppRole = None,
     app_password: AppPassword = None,
     topics: MakeTopics = False,
+    store: MakeStore = False,
     as_json: JsonOption = False,
 ) -> None:
     """As the owner of the database that OPTAIC_MLOPS_DATABASE_URL names."""
@@ -96,7 +98,11 @@ def install(
             from infrastructure.roles.parts import install_topics
 
             install_topics(settings)
-    said = {"app_role": app_role, "topics": topics}
+        if store:
+            from infrastructure.stores import make_store_folder
+
+            make_store_folder(settings.store_url)
+    said = {"app_role": app_role, "topics": topics, "store": store}
     if as_json:
         output.print_json(said)
     else:
