@@ -107,6 +107,24 @@ def to_message(row: Row, previous: int, epoch: str) -> Message:
 
 def from_message(headers: RawHeaders | None, key: bytes | None, value: bytes | None) -> ActivityMessage:
     """The activity of a message. Raises MessageMalformed, MessageDamaged."""
+    found = _as_published(headers, key, value) if headers.__class__ is list else None
+    return found or _looked_at_closely(headers, key, value)
+
+
+def _as_published(headers: Any, key: bytes | None, value: bytes | None) -> ActivityMessage | None:
+    """The usual case, at half the cost: the headers as the relay wrote them, those of others behind."""
+    try:
+        named = {name: text.decode() for name, text in headers}
+        row = _row(named, value or b"")
+        previous, epoch = int(named["ce_previous"]), named["ce_logepoch"]
+        expected = to_message(row, previous, epoch)
+    except (KeyError, ValueError, AttributeError, OverflowError, OSError, struct.error):
+        return None
+    is_same = key == expected.key and headers[: len(expected.headers)] == expected.headers
+    return ActivityMessage(row, previous, epoch) if is_same else None
+
+
+def _looked_at_closely(headers: RawHeaders | None, key: bytes | None, value: bytes | None) -> ActivityMessage:
     named = texts(headers)
     try:
         row = _row(named, value or b"")
