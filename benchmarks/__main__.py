@@ -14,6 +14,7 @@ MEASUREMENTS = {
     "rebuild": "Rebuilding views, and catching up",
     "http_command": "A command over HTTP, and until it is visible in a view",
     "as_of_read": "Reading a dataset as of a moment",
+    "relay": "The relay from PostgreSQL to Kafka",
     "startup": "Starting the command line and the service",
 }
 LIMITS = Path(__file__).with_name("limits")
