@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, update
 
@@ -100,6 +101,21 @@ def test_a_frozen_relay_is_replaced_and_its_return_is_harmless(
     desk.wait_published(second)
     wait_until(lambda: b"stands by" in (tmp_path / "relay-0.log").read_bytes()[-800:], "no standby")
     assert frozen_at is not None
+    desk.check()
+
+
+def test_a_relay_whose_session_is_cut_begins_again_with_its_turn(desk: RelayDesk, database: str) -> None:
+    relay = desk.relay()
+    desk.wait_published(relay, append(desk.log, "acme"))
+    with psycopg.connect(database, autocommit=True) as superuser:
+        cut = superuser.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE application_name = 'optaic-mlops turn relay' AND datname = current_database()"
+        ).fetchone()
+    assert cut == (1,)
+    wait_until(lambda: "turn is gone" in relay.status().detail, "the relay takes no notice")
+    append_many(desk.log, 50)
+    desk.wait_published(relay)
     desk.check()
 
 
