@@ -27,6 +27,7 @@ from infrastructure.kafka.consumer_partition import Events, Fetched, LogRows, So
 from infrastructure.kafka.partitions import partition_of
 from infrastructure.kafka.topics import TOPICS
 from infrastructure.roles.role import RoleStatus
+from projections.engine.collection import uncollected
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -211,7 +212,7 @@ class Consumers:
         return None
 
     async def _handle(self, messages: Sequence["Message"]) -> None:
-        await self._guarded(partial(self._fold, messages))
+        await self._guarded(partial(self._fold_uncollected, messages))
 
     async def _guarded(self, work: Callable[[], None]) -> None:
         """Run in a thread, so that the loop goes on; what is not foreseen ends the role."""
@@ -232,6 +233,10 @@ class Consumers:
         if trouble and not self._kafka_trouble:
             _logger.warning("Kafka: %s", trouble)
         self._kafka_trouble = trouble
+
+    def _fold_uncollected(self, messages: Sequence["Message"]) -> None:
+        with uncollected():
+            self._fold(messages)
 
     def _fold(self, messages: Sequence["Message"]) -> None:
         assert self._assignment is not None
