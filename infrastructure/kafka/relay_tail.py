@@ -24,7 +24,7 @@ class KafkaAheadOfLog(RuleBroken):
     kind = Kind.UNAVAILABLE
     remedy = (
         "Take the log from the topic: `restore --from-kafka` into an empty database. To give up those events "
-        "instead, name new topics and run `republish --from 0`."
+        "instead, delete the activity topic and start the relay: it makes the topic and publishes everything."
     )
 
 
@@ -34,7 +34,8 @@ class KafkaOfOtherLog(RuleBroken):
     kind = Kind.UNAVAILABLE
     remedy = (
         "If the log was restored from a backup: `republish --from 0` where the topic's events are those of "
-        "the log, new topics where they differ. Else check the addresses of database and Kafka."
+        "the log; where they differ, delete the activity topic and start the relay. Else check the addresses "
+        "of database and Kafka."
     )
 
 

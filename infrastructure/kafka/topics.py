@@ -33,13 +33,13 @@ class TopicRetentionLimited(RuleBroken):
 class TopicCompacted(RuleBroken):
     """A compacted topic keeps the last event of a key only: the activities of a tenant would be lost."""
 
-    remedy = "Set cleanup.policy=delete; then run `republish --from 0` into a new topic."
+    remedy = "Delete the topic and run `republish --from 0`: it makes one that keeps everything."
 
 
 class TopicPartitionsChanged(RuleBroken):
     """With another number of partitions a tenant's events go to another partition: order would be lost."""
 
-    remedy = "Stop the consumers and run `republish --rekey` into a new topic."
+    remedy = "Stop the consumers, delete the activity topic, and run `republish --rekey`."
 
 
 @dataclass(frozen=True, slots=True)
