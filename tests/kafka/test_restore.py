@@ -22,6 +22,7 @@ from infrastructure.kafka.restore import RestoreNothingFound, restore_from_kafka
 from infrastructure.kafka.staging import RestoreChainBroken, RestoreContradiction, RestoreHole
 from infrastructure.kafka.topics import Topics, admin_client, make_topics
 from infrastructure.postgres.connections import engine
+from tests.kafka.conftest import delete_topic
 from tests.kafka.relay_desk import RelayDesk, append, append_many, whole_log
 from tests.support.log_database import installed
 from tests.support.postgres import fresh_database
@@ -212,6 +213,9 @@ def test_a_topic_that_is_ahead_of_a_restored_log_is_noticed(
     relay.stop()
     with pytest.raises(KafkaAheadOfLog):
         republish(other.log, other.url, other.kafka, topics=other.topics)
+    delete_topic(admin_client(other.kafka), other.topics.activity)
+    publish(other)
+    assert len(other.check()) == 60
 
 
 def test_a_log_that_went_on_differently_is_noticed(desk: RelayDesk, other: RelayDesk, tmp_path: Path) -> None:
