@@ -51,6 +51,7 @@ class PostgresReadConnections:
     """Read-only connections, one a thread at a time."""
 
     def __init__(self, database_url: str, application_name: str) -> None:
+        self._closed = False
         self._engine = engine(
             database_url,
             application_name=application_name,
@@ -74,7 +75,7 @@ class PostgresReadConnections:
             try:
                 return cursor.fetchall()
             finally:
-                pooled.close()
+                self._give_back(pooled)
 
     @contextmanager
     def snapshot(self) -> Iterator["PostgresSnapshot"]:
@@ -89,7 +90,13 @@ class PostgresReadConnections:
                 pooled.invalidate()
                 raise
             finally:
-                pooled.close()
+                self._give_back(pooled)
+
+    def _give_back(self, pooled: PoolProxiedConnection) -> None:
+        """A reader that is still at it when the log is closed ends its connection itself."""
+        if self._closed:
+            pooled.invalidate()
+        pooled.close()
 
     def _run_first(self, statement: str, parameters: Sequence[Any] = ()) -> tuple[PoolProxiedConnection, Any]:
         """Run a statement on a connection of the pool; those lost while they lay idle are replaced."""
@@ -106,7 +113,8 @@ class PostgresReadConnections:
                     raise
 
     def close(self) -> None:
-        """Close every connection that is not in use."""
+        """Close every connection that is not in use, and those in use when they are given back."""
+        self._closed = True
         self._engine.dispose()
 
     def forget(self) -> None:

@@ -53,27 +53,25 @@ class PostgresWriteSession:
         if conditions is None:
             return None
         self._reconnect_if_lost()
-        parameters = _append_parameters(batch, conditions, now_us())
+        append = _append(batch, conditions, now_us())
         try:
-            row = self._append_in_company(parameters) if self._company else self._append_alone(parameters)
+            row = self._append_in_company(*append) if self._company else self._run(*append).fetchone()
         except psycopg.errors.UniqueViolation:
             self.rollback()
             return None
         if not row:
             return None
         decision = decision_at(Head(*row[:2]), batch)
-        self._notice(decision.head.position - parameters[0], decision.head.position)
+        events = sum(len(submission.events) for submission in batch)
+        self._notice(decision.head.position - events, decision.head.position)
         return decision
 
-    def _append_alone(self, parameters: Sequence[Any]) -> Any:
-        return self._run(statements.APPEND, parameters).fetchone()
-
-    def _append_in_company(self, parameters: Sequence[Any]) -> Any:
+    def _append_in_company(self, append: str, parameters: Sequence[Any]) -> Any:
         """The lock first, so that the statement sees what others committed while this waited: one round."""
         with self._alive().pipeline():
             self._run("BEGIN")
             self._run(statements.LOCK)
-            appended = self._run(statements.APPEND, parameters)
+            appended = self._run(append, parameters)
             self._run("COMMIT")
         return appended.fetchone()
 
@@ -197,17 +195,18 @@ class PostgresWriteSession:
             connection.close()
 
 
-def _append_parameters(batch: Sequence[Submission], conditions: Conditions, now_us: int) -> list[Any]:
+def _append(batch: Sequence[Submission], conditions: Conditions, now_us: int) -> tuple[str, Sequence[Any]]:
+    """The statement and its parameters."""
     rows = [(*event.columns, event.payload) for submission in batch for event in submission.events]
     present = tuple(zip(*conditions.present, strict=True)) or ((), (), ())
     missing = tuple(zip(*conditions.missing, strict=True)) or ((), ())
     tenants, ids = zip(*conditions.commands, strict=True)
-    return [
-        len(rows),
-        now_us,
+    asked = (
         *(texts(present[0]), integers(present[1]), texts(present[2])),
         *(texts(missing[0]), integers(missing[1])),
         *(texts(tenants), texts(ids)),
-        len(rows),
-        *columns_of(rows, statements.PREPARED_KINDS),
-    ]
+    )
+    if len(rows) == 1:
+        return statements.APPEND_ONE, (1, now_us, *asked, *rows[0])
+    columns = columns_of(rows, statements.PREPARED_KINDS)
+    return statements.APPEND, (len(rows), now_us, *asked, len(rows), *columns)

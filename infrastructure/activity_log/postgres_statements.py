@@ -24,7 +24,9 @@ def _arrays(kinds: tuple[type, ...]) -> str:
 
 _BROUGHT = (*COLUMNS[1:17], "payload")
 
-APPEND = f"""
+
+def _append(position: str, columns: tuple[str, ...], source: str) -> str:
+    return f"""
 WITH moved AS (
     UPDATE log_head AS head
     SET position = head.position + %s, recorded_at_us = greatest(head.recorded_at_us, %s)
@@ -45,15 +47,24 @@ WITH moved AS (
     RETURNING position, recorded_at_us
 ), added AS (
     INSERT INTO activity_log
-    SELECT moved.position - %s + event.number, {", ".join(f"event.{name}" for name in _BROUGHT[:-1])},
-        moved.recorded_at_us, event.payload
-    FROM moved, unnest({_arrays(PREPARED_KINDS)}) WITH ORDINALITY AS event ({", ".join(_BROUGHT)}, number)
+    SELECT {position}, {", ".join(columns[:-1])}, moved.recorded_at_us, {columns[-1]} FROM {source}
 )
 SELECT position, recorded_at_us, pg_notify('{CHANNEL}', position::text) FROM moved"""  # noqa: S608
+
+
+APPEND = _append(
+    "moved.position - %s + event.number",
+    tuple(f"event.{name}" for name in _BROUGHT),
+    f"moved, unnest({_arrays(PREPARED_KINDS)}) WITH ORDINALITY AS event ({', '.join(_BROUGHT)}, number)",
+)
 """The whole append: moves the head if it still is the one of the statement's own snapshot (nobody committed
 while this waited for the row, so what the snapshot shows is true under the lock), every predecessor is there,
 no checked stream has gone on and no command has an outcome. An equal version or a repeated command id breaks
 a unique key. No row: one of these is not so."""
+
+_TYPES = {int: "bigint", str: "text", bytes: "bytea"}
+APPEND_ONE = _append("moved.position", tuple(f"%s::{_TYPES[kind]}" for kind in PREPARED_KINDS), "moved")
+"""The same for one event, without arrays: a tenth quicker."""
 
 LOCK = "SELECT position, recorded_at_us FROM log_head WHERE id = 1 FOR UPDATE"
 BEGIN_CHECKED = f"BEGIN; SET LOCAL plan_cache_mode = force_custom_plan; {LOCK}"
