@@ -2,14 +2,18 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from domain.shared.activity import Event, RecordedEvent
 from infrastructure.failpoints import CONSUMER, PROJECTION
+from infrastructure.kafka.consumers import open_consumers
 from infrastructure.kafka.topics import Topics
 from infrastructure.observability.metrics import PROJECTION_STOPPED
+from infrastructure.settings import Settings
 from infrastructure.views import PROJECTIONS, ViewReader, open_view_reader, open_views
 from projections import registry
 from projections.engine.projection import Projection, Rows
@@ -113,3 +117,14 @@ def test_a_view_that_cannot_fold_an_event_stops_loudly_and_the_others_go_on(
     assert "position 120" in status.detail
     assert PROJECTION_STOPPED.labels(live.name)._value.get() == 1
     check(desk, reader, tmp_path, leaving_out=live.name)
+
+
+def test_the_role_is_wired_from_the_settings(desk: ConsumerDesk) -> None:
+    settings = Settings(
+        database_url=SecretStr(desk.url), kafka_bootstrap=desk.bootstrap, worker_name="project-1"
+    )
+    with ExitStack() as opened:
+        consumers = open_consumers(settings, desk.log, opened)
+        assert not consumers.status().ready
+        consumers.stop()
+        assert consumers.failure is None
