@@ -1,6 +1,7 @@
 """The demonstration and the README's walk through the roles of the compose file, then an end in order."""
 
 import json
+from collections.abc import Iterator
 
 import httpx
 import psycopg
@@ -17,11 +18,13 @@ def told(stack: Stack) -> str:
 
 
 @pytest.fixture(scope="module")
-def client(stack: Stack, told: str) -> httpx.Client:
+def client(stack: Stack, told: str) -> Iterator[httpx.Client]:
     """An operator of the demonstration's tenant."""
     command = ["access", "bootstrap", "--tenant", "demo", "--principal", "p_operator", "--json"]
     key = json.loads(stack.run("serve", command))["key"]
-    return httpx.Client(base_url=stack.api, headers={"Authorization": f"Bearer {key}"}, timeout=120)
+    headers = {"Authorization": f"Bearer {key}"}
+    with httpx.Client(base_url=stack.api, headers=headers, timeout=120) as opened:
+        yield opened
 
 
 @pytest.mark.timeout(300)
@@ -51,7 +54,7 @@ def test_the_api_asks_for_a_key_and_answers_as_of_any_moment(client: httpx.Clien
 
 
 def test_a_command_over_http_is_visible_at_once(client: httpx.Client):
-    declaration = {"kind": "source", "columns": [{"name": "value", "type": "float64"}]}
+    declaration = {"columns": [{"name": "value", "type": "float64"}]}
     made = client.post("/datasets", json={"name": "read-your-writes", "declaration": declaration})
     assert made.status_code == 201, made.text
     after = made.headers["X-Log-Position"]
