@@ -11,6 +11,7 @@ from pathlib import Path
 
 MEASUREMENTS = {
     "append": "Durable appends on SQLite, and folding a stream",
+    "append_postgres": "Durable appends on PostgreSQL, one process and several",
     "rebuild": "Rebuilding views, and catching up",
     "http_command": "A command over HTTP, and until it is visible in a view",
     "as_of_read": "Reading a dataset as of a moment",
