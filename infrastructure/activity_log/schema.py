@@ -4,14 +4,12 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    Index,
     Integer,
     LargeBinary,
     MetaData,
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
 FORM = 1
@@ -80,14 +78,10 @@ command_outcome = Table(
 INDEXED_TYPE = "access"
 """Events about this type are read by themselves: the keys of all tenants, a few among millions of rows."""
 
-_of_that_type = text(f"resource_type = '{INDEXED_TYPE}'")
-type_index = Index(
-    "activity_log_access",
-    activity_log.c.resource_type,
-    activity_log.c.position,
-    sqlite_where=_of_that_type,
-    postgresql_where=_of_that_type,
-)
+TYPE_INDEX = f"""
+CREATE INDEX IF NOT EXISTS activity_log_{INDEXED_TYPE} ON {{table}} (resource_type, position)
+WHERE resource_type = '{INDEXED_TYPE}'"""
+"""Text, for an `Index` with a condition would load SQLAlchemy's PostgreSQL dialect into every command."""
 
 COLUMNS: tuple[str, ...] = tuple(column.name for column in activity_log.columns)
 """The columns of the log in declared order: the order of the record, of rows and of export lines."""

@@ -158,7 +158,7 @@ class SqliteDialect:
             if marks not in ((0, 0), (APPLICATION_ID, schema.FORM)):
                 raise LogFileForeign(f"{self.path.name} is marked {marks[0]:#x} form {marks[1]}")
             schema.metadata.create_all(connection)
-            schema.type_index.create(connection, checkfirst=True)
+            connection.exec_driver_sql(schema.TYPE_INDEX.format(table="activity_log"))
             create_guards(connection)
             if connection.execute(schema.log_head.select()).first() is None:
                 connection.execute(schema.log_head.insert().values(id=1, position=0, recorded_at_us=0))

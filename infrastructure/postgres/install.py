@@ -63,6 +63,7 @@ def _create_tables(connection: Connection) -> None:
         connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {name}")
     inside = connection.execution_options(schema_translate_map={None: LOG_SCHEMA})
     schema.metadata.create_all(inside)
+    connection.exec_driver_sql(schema.TYPE_INDEX.format(table=f"{LOG_SCHEMA}.activity_log"))
     operational.metadata.create_all(connection)
     connection.exec_driver_sql(f"COMMENT ON SCHEMA {LOG_SCHEMA} IS '{form_mark(schema.FORM)}'")
 
