@@ -82,6 +82,11 @@ class PartitionChain:
             last[partition] = max(position, last.get(partition, 0))
         return cls(partitions, last)
 
+    @property
+    def last(self) -> Mapping[int, int]:
+        """The last published position of each partition that has one."""
+        return self._last
+
     def link(self, tenant: str, position: int) -> tuple[str, bytes]:
         """The header of the next message in log order."""
         partition = partition_of(tenant, self._partitions)

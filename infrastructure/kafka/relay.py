@@ -32,6 +32,10 @@ class RelayGapFound(RuleBroken):
     remedy = "Run verify, and restore the log from a backup or from Kafka."
 
 
+UNKNOWN_OFFSET = -1
+"""Of an event that was published into a topic that is gone."""
+
+
 class Delivered(NamedTuple):
     """The last message of a partition that was acknowledged."""
 

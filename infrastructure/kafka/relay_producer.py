@@ -62,7 +62,7 @@ class ConfluentProducer:
         self._producer = Producer(relay_options(kafka))
         self._topic = topic
         self._may_go_on = may_go_on
-        self._ends = {partition: last.offset for partition, last in delivered.items()}
+        self._ends = {number: last.offset for number, last in delivered.items() if last.offset >= 0}
         self._last = dict[int, Delivered]()
         self._failure: RuleBroken | None = None
         self._open = 0

@@ -76,6 +76,8 @@ def _tail(
     consumer: "Consumer", topic: str, partition: int, known: Delivered | None
 ) -> Iterator[tuple[int, ActivityMessage]]:
     low, high = bounds_of(consumer, topic, partition)
+    if known is not None and known.offset < 0:
+        known = None
     if known is not None and known.offset >= high:
         detail = f"partition {partition} ends at offset {high}, published was {known.offset}"
         raise TopicReplaced(detail, partition=partition, end=high, published=known.offset)

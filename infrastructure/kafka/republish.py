@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from domain.shared.errors import Kind, RuleBroken
 from infrastructure.kafka.clients import Kafka
 from infrastructure.kafka.holes import PartitionChain
-from infrastructure.kafka.relay import PAGE, LogPages, RelayStep
+from infrastructure.kafka.relay import PAGE, UNKNOWN_OFFSET, Delivered, LogPages, RelayStep
 from infrastructure.kafka.relay_producer import ConfluentProducer
 from infrastructure.kafka.relay_progress import PostgresProgress, read_epoch, read_standing
 from infrastructure.kafka.relay_role import SILENCE_S, TURN
@@ -91,9 +91,10 @@ def republish(
             count = _prepared(log, rows, kafka, topics, start, rekey_to, replication)
             progress = PostgresProgress(rows, uuid4().hex)
             tenants = last_of_tenants(log, start)
-            progress.begin(count, start, tenants)
-            producer = ConfluentProducer(kafka, topics.activity, {}, watch.look)
             chain = PartitionChain.after(tenants, count)
+            before = {part: Delivered(last, UNKNOWN_OFFSET) for part, last in chain.last.items()}
+            progress.begin(count, start, tenants, before)
+            producer = ConfluentProducer(kafka, topics.activity, {}, watch.look)
             steps = partial(RelayStep, log, progress, producer, epoch=read_epoch(rows))
             try:
                 messages = _run(steps(position=start, chain=chain), log.head(), watch, told)
