@@ -38,6 +38,7 @@ _GROUPS = (
     access,
     maintenance,
     roles,
+    cure,
 )
 for module in _GROUPS:
     module.add_to(app)
