@@ -6,6 +6,7 @@ import typer
 
 from infrastructure.cli import (
     access,
+    cure,
     datasets,
     definitions,
     instances,
