@@ -23,9 +23,18 @@ from infrastructure.failpoints import hit
 from infrastructure.kafka.clients import Kafka
 from infrastructure.kafka.consumer_assignment import Assignment, Held
 from infrastructure.kafka.consumer_metrics import Observer, StatedViews, hole_found
-from infrastructure.kafka.consumer_partition import Events, Fetched, LogRows, Source, by_partition
+from infrastructure.kafka.consumer_partition import (
+    Events,
+    Fetched,
+    LogRows,
+    PartitionedViews,
+    Source,
+    by_partition,
+)
 from infrastructure.kafka.partitions import partition_of
 from infrastructure.kafka.topics import TOPICS
+from infrastructure.observability import tracing
+from infrastructure.observability.seams import TracedViews
 from infrastructure.roles.role import RoleStatus
 from projections.engine.collection import uncollected
 
@@ -178,7 +187,7 @@ class Consumers:
             hole_found,
         )
         self._flow = ConfluentFlow(self._topic)
-        self._assignment = Assignment(self._consumed.views, source, self._away)
+        self._assignment = Assignment(_observed(self._consumed.views), source, self._away)
         member = Member(self._topic, self._group, self._instance)
         calls = Calls(self._on_assign, self._on_revoke, self._on_error, self._handle)
         broker = activity_subscriber(self._kafka, member, calls, _logger)
@@ -281,6 +290,10 @@ class Consumers:
         if error.fatal():
             self._failure = self._failure or KafkaClientFailed(f"{error.name()}: {error.str()}")
         self._kafka_trouble = error.str()
+
+
+def _observed(views: PartitionedViews) -> PartitionedViews:
+    return TracedViews(views) if tracing.is_on() else views
 
 
 def _stands(held: Held) -> dict[str, Any]:

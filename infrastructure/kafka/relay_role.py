@@ -31,12 +31,14 @@ from infrastructure.kafka.topics import (
     check_activity,
     make_topics,
 )
+from infrastructure.observability import tracing
 from infrastructure.observability.metrics import (
     RELAY_ACTIVE,
     RELAY_LAG_EVENTS,
     RELAY_LAG_SECONDS,
     RELAY_POSITION,
 )
+from infrastructure.observability.seams import TracedProducer
 from infrastructure.postgres.connections import engine
 from infrastructure.postgres.turns import Turn
 from infrastructure.roles.role import RoleStatus
@@ -198,7 +200,7 @@ class Relay:
             yield RelayStep(
                 self._log,
                 progress,
-                producer,
+                TracedProducer(producer) if tracing.is_on() else producer,
                 epoch=epoch,
                 position=self._position,
                 page=self._page,
