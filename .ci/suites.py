@@ -17,6 +17,10 @@ HEAVY = (
     "tests/cli",
     "tests/wiring",
     "tests/demo",
+    "tests/simulation",
+    "tests/s3",
+    "tests/kafka",
+    "tests/roles",
     "tests/guarantees",
 )
 """Suites that start processes or servers: after the others, those that exist."""
@@ -24,6 +28,8 @@ TOOLS = {
     "git": "apt-get install git (the documents' tests look at the committed files)",
     "curl": "apt-get install curl (the README's lines are run)",
     "strace": "apt-get install strace (the guarantees count the syncs of an append)",
+    "java": "apt-get install openjdk-17-jre-headless (a real Kafka is started)",
+    "mvn": "apt-get install maven (it resolves Kafka's jars, once a machine)",
 }
 """What the tests need beside Python packages, and where it comes from."""
 
