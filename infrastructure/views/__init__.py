@@ -123,7 +123,7 @@ class ViewReader:
         from infrastructure.views.standing import read_standing
 
         with self.store.read() as snapshot:
-            standing = read_standing(snapshot)
+            standing = read_standing(snapshot, self.keeper.projections)
             return tuple(
                 state_hash(
                     snapshot,

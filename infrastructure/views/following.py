@@ -18,6 +18,7 @@ from domain.shared.errors import ProjectionBehind
 from infrastructure.postgres.connections import connect_arguments, libpq_url
 from infrastructure.views.postgres import CHANNEL, PostgresViews
 from infrastructure.views.standing import Standing, read_standing
+from projections.engine import generations
 from projections.engine.errors import ViewUnknown
 from projections.engine.keeping import Serving
 from projections.engine.projection import Projection
@@ -41,9 +42,12 @@ class ViewFollower:
         self.projections: Mapping[str, Projection] = {each.name: each for each in projections}
         self._url = libpq_url(database_url)
         self._standing = _NOWHERE
+        with store.arrange() as connection:
+            generations.create_progress(connection)
         self._moved = threading.Condition()
         self._waiting = 0
         self._nudge_in, self._nudge_out = socket.socketpair()
+        self._nudge_out.setblocking(False)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="views", daemon=True)
         self._thread.start()
@@ -57,7 +61,7 @@ class ViewFollower:
 
     def serving(self, connection: Connection, tenant: str) -> Mapping[str, Serving]:
         """The serving generations as a connection's snapshot has them."""
-        return read_standing(connection).serving(tenant)
+        return read_standing(connection, self.projections).serving(tenant)
 
     def wait_for(self, projection: str, position: int, timeout_s: float, tenant: str | None = None) -> None:
         """Wait until a view has a position. Raises ProjectionBehind, ViewUnknown."""
@@ -65,15 +69,14 @@ class ViewFollower:
             raise ViewUnknown(f"{projection!r} is not a view", names=sorted(self.projections))
 
         def is_decided() -> bool:
-            view = self._standing.views.get(projection)
-            return self._standing.of(projection, tenant) >= position or bool(view and view.error)
+            standing = self._standing
+            return standing.of(projection, tenant) >= position or bool(standing.error(projection, tenant))
 
         self._wait_until(is_decided, timeout_s)
         standing = self._standing
         reached = standing.of(projection, tenant)
         if reached < position:
-            view = standing.views.get(projection)
-            cause = (view and view.error) or f"waited {timeout_s:g} s"
+            cause = standing.error(projection, tenant) or f"waited {timeout_s:g} s"
             raise ProjectionBehind(
                 f"{projection} stands at {reached}, not yet at {position}: {cause}",
                 projection=projection,
@@ -90,13 +93,13 @@ class ViewFollower:
         """Where each view stands: the least of its partitions."""
         head = self.log.head()
         with self.store.read() as connection:
-            standing = read_standing(connection)
+            standing = read_standing(connection, self.projections)
         return tuple(_status(projection, standing, head) for projection in self.projections.values())
 
     def close(self) -> None:
         """End the thread and the connections."""
         self._closing.set()
-        self._nudge_out.send(b".")
+        self._nudge()
         self._thread.join()
         self._nudge_in.close()
         self._nudge_out.close()
@@ -110,12 +113,15 @@ class ViewFollower:
         with self._moved:
             self._waiting += 1
             if self._waiting == 1:
-                with contextlib.suppress(BlockingIOError):
-                    self._nudge_out.send(b".")
+                self._nudge()
             try:
                 self._moved.wait_for(is_so, timeout_s)
             finally:
                 self._waiting -= 1
+
+    def _nudge(self) -> None:
+        with contextlib.suppress(OSError):  # full: it is nudged already; closed: nobody follows any more
+            self._nudge_out.send(b".")
 
     def _follow(self) -> None:
         while not self._closing.is_set():
@@ -136,7 +142,7 @@ class ViewFollower:
 
     def _look(self) -> None:
         with self.store.read() as connection:
-            standing = read_standing(connection)
+            standing = read_standing(connection, self.projections)
         with self._moved:
             self._standing = standing
             self._moved.notify_all()

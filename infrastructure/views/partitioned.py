@@ -119,51 +119,42 @@ class PartitionedViews:
         if not writer.is_stopped:
             return
         served = self._serving_now(name, partition)
-        if served is not None and served.generation != writer.generation.number and again:
+        if served is None or served.owner != self._owner:
+            raise writer.fenced or ViewFenced(f"{name} has another owner in partition {partition}")
+        if served.generation != writer.generation.number and again:
             _logger.info("%s is served by generation %d now", name, served.generation)
-            self._reload(partition, name)
+            writer.close()
+            self._writers[partition][name] = self._writer(served, partition)
             self._apply(partition, name, page, next_offset, again=False)
         elif writer.fenced is not None:
             raise writer.fenced
         else:
             _logger.error("%s stopped in partition %d: %s", name, partition, writer.error)
 
-    def _reload(self, partition: int, name: str) -> None:
-        """A rebuild elsewhere let another generation serve: go on with that one."""
-        with self._store.arrange() as connection:
-            stored = generations.all_progress(connection)
-            row = self._taken(connection, self._projections[name], partition, stored)
-        self._writers[partition][name].close()
-        self._writers[partition][name] = self._writer(row, partition)
-
     def _serving_now(self, name: str, partition: int) -> Progress | None:
+        """The row of the generation that serves: a rebuild elsewhere leaves it to us when it swaps."""
         with self._store.read() as connection:
             rows = generations.all_progress(connection)
-        mine = [row for row in rows if row.projection == name and row.serving]
-        return next((row for row in mine if row.partition == partition), mine[0] if mine else None)
+        mine = (row for row in rows if (row.projection, row.partition) == (name, partition))
+        return next((row for row in mine if row.serving), None)
 
     def _taken(
         self, connection: Connection, projection: Projection, partition: int, stored: Sequence[Progress]
     ) -> Progress:
         """The progress row of a partition in the serving generation, ours from now on; made where missing."""
-        serving = self._serving(connection, projection, stored)
-        rows = [row for row in generations.all_progress(connection) if row.projection == projection.name]
-        found = next((r for r in rows if (r.generation, r.partition) == (serving.number, partition)), None)
-        if found is None:
+        mine = [row for row in stored if row.projection == projection.name]
+        serving = self._serving(connection, projection, mine)
+        if all((row.generation, row.partition) != (serving.number, partition) for row in mine):
             generations.add_partition(connection, serving, self._owner, partition, serving=True)
-        else:
-            generations.take_over(connection, serving, self._owner, partition)
-        rows = [row for row in generations.all_progress(connection) if row.projection == projection.name]
-        return next(row for row in rows if (row.generation, row.partition) == (serving.number, partition))
+        return generations.take_over(connection, serving, self._owner, partition)
 
     def _serving(
-        self, connection: Connection, projection: Projection, stored: Sequence[Progress]
+        self, connection: Connection, projection: Projection, mine: Sequence[Progress]
     ) -> Generation:
         """The generation that serves; made anew where the tables are of an earlier version of the view.
 
         Raises ViewOfLaterRelease.
         """
-        mine = [row for row in stored if row.projection == projection.name]
         later = next((row for row in mine if row.serving and row.version > projection.version), None)
         if later is not None:
             raise ViewOfLaterRelease(f"{projection.name} is served in version {later.version}")
@@ -173,7 +164,7 @@ class PartitionedViews:
         for number in {row.generation for row in mine}:
             generations.drop(connection, generations.generation(projection, number))
         made = generations.generation(projection, max((row.generation for row in mine), default=0) + 1)
-        made.metadata.create_all(connection)
+        generations.create_tables(connection, made)
         return made
 
     def _writer(self, row: Progress, partition: int) -> ViewWriter:

@@ -5,7 +5,9 @@ to merge, and a staging table would write each row twice. Rows that end are clos
 Texts compare in "C" order, so that lists, cursors and state hashes are those of SQLite.
 """
 
+import logging
 import threading
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -26,8 +28,23 @@ CHANNEL = "optaic_views"
 _ARRANGE = 0x4F707456
 """The advisory lock of whoever makes, swaps or drops generations: `OptV`."""
 _KINDS = {int: "int8", str: "text", float: "float8", bytes: "bytea"}
-_SETTINGS = {"jit": "off", "synchronous_commit": "off", "statement_timeout": "60s"}
-"""A commit need not wait for the disk: rows and position go back together, and are folded again."""
+_SETTINGS = {
+    "jit": "off",
+    "synchronous_commit": "off",
+    "statement_timeout": "60s",
+    "idle_in_transaction_session_timeout": "5s",
+}
+"""A commit need not wait for the disk: rows and position go back together, and are folded again. A process
+that is frozen inside a transaction is cut off, so that another can take its partitions.
+"""
+_UNREAD_S = 30.0
+_LOOK_S = 0.02
+_READING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+AND xact_start < %s
+"""
+_logger = logging.getLogger(__name__)
 
 
 class PostgresViews:
@@ -42,7 +59,9 @@ class PostgresViews:
 
     def __init__(self, database_url: str, application_name: str = "optaic-mlops views") -> None:
         self._url = libpq_url(database_url)
-        self._name = application_name
+        self._look_ups = PostgresLookUps(
+            self._url, connect_arguments(f"{application_name} look-ups", VIEWS_SCHEMA)
+        )
         given: dict[str, Any] = {"application_name": application_name, "schema": VIEWS_SCHEMA}
         self._writer = engine(database_url, **given, settings=_SETTINGS, pool_size=8, overflow=24)
         self._reader = engine(
@@ -68,6 +87,21 @@ class PostgresViews:
         with self._reader.begin() as connection:
             yield connection
 
+    def wait_until_unread(self) -> None:
+        """Wait for the end of every transaction that began before: a table that is dropped is gone for it too.
+
+        Sees the sessions of its own role; those of other roles nobody waits for.
+        """
+        with self.write() as connection:
+            before = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+        deadline = time.monotonic() + _UNREAD_S
+        while time.monotonic() < deadline:
+            with self.write() as connection:
+                if not connection.exec_driver_sql(_READING, (before,)).scalar_one():
+                    return
+            time.sleep(_LOOK_S)  # other sessions' transactions: nothing tells of their end
+        _logger.warning("tables are dropped although transactions from before still run")
+
     def insert(self, connection: Connection, stored: StoredRelation, rows: Sequence[Values]) -> None:
         """Insert rows by COPY."""
         statement, kinds = _copy_of(stored.table.name, stored.relation.columns, stored.relation.kinds)
@@ -82,9 +116,9 @@ class PostgresViews:
         columns = [list(column) for column in zip(*rows, strict=True)]
         _raw(connection).execute(statement, columns)
 
-    def look_ups(self) -> "PostgresLookUps":
-        """A connection for the look-ups of one fold."""
-        return PostgresLookUps(self._url, connect_arguments(f"{self._name} look-ups", VIEWS_SCHEMA))
+    def look_ups(self) -> "SharedLookUps":
+        """Look-ups over the one connection that all folds here share."""
+        return SharedLookUps(self._look_ups)
 
     def json_number(self, column: ColumnElement[Any], name: str) -> ColumnElement[Any]:
         """The number under a name in a JSON object held as text."""
@@ -98,6 +132,7 @@ class PostgresViews:
 
     def close(self) -> None:
         """Close every connection."""
+        self._look_ups.close()
         self._reader.dispose()
         self._writer.dispose()
 
@@ -110,7 +145,7 @@ class PostgresLookUps:
     def __init__(self, url: str, arguments: dict[str, Any]) -> None:
         self._url = url
         self._arguments = arguments
-        self._raw: psycopg.Connection[Any] | None = None
+        self._raw: Any = None
         self._lock = threading.Lock()
 
     def find(self, stored: StoredRelation, key: Key) -> Values | None:
@@ -134,10 +169,19 @@ class PostgresLookUps:
                 self._raw.close()
 
 
-def _raw(connection: Connection) -> psycopg.Connection[Any]:
-    raw = connection.connection.driver_connection
-    assert isinstance(raw, psycopg.Connection)
-    return raw
+class SharedLookUps:
+    """One fold's part of a shared connection."""
+
+    def __init__(self, shared: PostgresLookUps) -> None:
+        self.find = shared.find
+
+    def close(self) -> None:
+        """Nothing is its own."""
+
+
+def _raw(connection: Connection) -> Any:
+    """The driver's connection of a transaction."""
+    return connection.connection.driver_connection
 
 
 @cache

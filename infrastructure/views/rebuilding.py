@@ -7,13 +7,12 @@ rows are locked, and the copy takes their place if it is not behind any of them.
 lock find themselves fenced and go on with the new generation.
 """
 
-import logging
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select, update
 
 from application.ports import ActivityLog
 from domain.shared.activity import RecordedEvent
@@ -34,9 +33,6 @@ PAGE_SIZE = 10_000
 PUT_OFF_MAX = 200_000
 """So many events may lie between the partitions of a live view for it to be compared."""
 _TRIES = 50
-_UNREAD_S = 30.0
-_LOOK_S = 0.05
-_logger = logging.getLogger(__name__)
 
 
 class Rebuilding:
@@ -80,7 +76,7 @@ class Rebuilding:
                 raise ViewBeingRebuilt("another rebuild or verification has the views")
             with self._copies(names or tuple(self._projections)) as copies:
                 with self._store.read() as connection:
-                    lowest = min(read_standing(connection).lowest(name) for name in copies)
+                    lowest = min(read_standing(connection, self._projections).lowest(name) for name in copies)
                 self._fill(copies.values(), lowest)
                 formers, position = self._compared(copies)
                 rebuilt = {name: self._hash(copy.generation, position) for name, copy in copies.items()}
@@ -135,13 +131,14 @@ class Rebuilding:
     def _compared(self, copies: Mapping[str, "_Copy"]) -> tuple[dict[str, StateHash | None], int]:
         """The live views' hashes at one snapshot, with the copies folded to exactly there."""
         with self._store.read() as snapshot:
-            standing = read_standing(snapshot)
+            standing = read_standing(snapshot, self._projections)
             furthest = max(standing.position(name, part) for name in copies for part in standing.partitions)
             done = min(copy.writer.position for copy in copies.values())
             while done < furthest:
                 page = self._page(done, furthest)
-                for name, copy in copies.items():
-                    copy.fold_as_live(page, name, standing)
+                with uncollected():
+                    for name, copy in copies.items():
+                        copy.fold_as_live(page, name, standing)
                 done = page[-1].position
             hashes = {
                 name: self._live_hash(snapshot, standing, name, furthest) if copy.is_comparable else None
@@ -164,21 +161,31 @@ class Rebuilding:
             return state_hash(connection, of, position)
 
     def _swap(self, copies: Mapping[str, "_Copy"]) -> None:
-        for name, copy in copies.items():
-            for _ in range(_TRIES):
-                self._fill([copy], self._log.head())
-                formers = self._take_place(name, copy)
-                if formers is not None:
-                    break
-            else:
-                raise ViewStopped(f"{name} moves faster than it can be rebuilt", projection=name)
-            self._store.tell()
+        formers: list[Generation] = []
+        try:
+            for name, copy in copies.items():
+                formers += self._put_in_place(name, copy)
+        finally:
+            if formers:
+                self._store.tell()
+                self._store.wait_until_unread()
             for former in formers:
-                self._drop_when_unread(former)
+                with self._store.arrange() as connection:
+                    generations.drop(connection, former)
+
+    def _put_in_place(self, name: str, copy: "_Copy") -> list[Generation]:
+        for _ in range(_TRIES):
+            self._fill([copy], self._log.head())
+            formers = self._take_place(name, copy)
+            if formers is not None:
+                return formers
+        raise ViewStopped(f"{name} moves faster than it can be rebuilt", projection=name)
 
     def _take_place(self, name: str, copy: "_Copy") -> list[Generation] | None:
-        """Let the copy serve; None if a partition of the live view has come further. The former generations'
-        progress is gone then, their tables are not.
+        """Let the copy serve; None if a partition of the live view has come further.
+
+        Each partition stays with its owner. What served before is left to the rebuild, to be dropped by it
+        or, if it dies, by the next.
         """
         progress, reached = generations.progress, copy.writer.position
         mine = (progress.c.projection == name, progress.c.serving == 1)
@@ -186,44 +193,23 @@ class Rebuilding:
             live = connection.execute(select(progress).where(*mine).with_for_update()).all()
             if any(row.position > reached for row in live):
                 return None
-            standing = read_standing(connection)
-            offsets = {row.partition: row.kafka_offset for row in live}
-            connection.execute(delete(progress).where(*mine))
-            connection.execute(delete(progress).where(progress.c.owner == self._owner, mine[0]))
-            for partition in sorted({*offsets, *standing.partitions}):
+            standing = read_standing(connection, self._projections)
+            held = {row.partition: row for row in live}
+            connection.execute(update(progress).where(*mine).values(serving=0, owner=self._owner))
+            generations.drop_progress(connection, copy.generation)
+            for partition in sorted({*held, *standing.partitions}):
+                row = held.get(partition)
                 generations.add_partition(
                     connection,
                     copy.generation,
-                    self._owner,
+                    row.owner if row else self._owner,
                     partition,
                     serving=True,
                     position=reached,
-                    kafka_offset=offsets.get(partition),
+                    kafka_offset=row.kafka_offset if row else None,
                 )
             copy.serves = True
         return [generations.generation(self._projections[name], n) for n in {row.generation for row in live}]
-
-    def _drop_when_unread(self, former: Generation) -> None:
-        """Whoever opened a snapshot before the swap may still read the former tables: wait for their end."""
-        with self._store.write() as connection:
-            swapped = connection.exec_driver_sql("SELECT pg_current_xact_id()::text::bigint").scalar_one()
-        deadline = time.monotonic() + _UNREAD_S
-        while time.monotonic() < deadline:
-            with self._store.write() as connection:
-                oldest = connection.exec_driver_sql(
-                    "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-                ).scalar_one()
-            if oldest > swapped:
-                break
-            time.sleep(_LOOK_S)  # other sessions' transactions: nothing tells of their end
-        else:
-            _logger.warning(
-                "generation %d of %s is dropped although old transactions live",
-                former.number,
-                former.projection.name,
-            )
-        with self._store.arrange() as connection:
-            former.metadata.drop_all(connection)
 
     def _page(self, after: int, until: int) -> Sequence[RecordedEvent]:
         return self._log.read(after, min(self._page_size, until - after))

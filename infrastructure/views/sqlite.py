@@ -76,6 +76,9 @@ class SqliteViews:
         with self._reader.begin() as connection:
             yield connection
 
+    def wait_until_unread(self) -> None:
+        """A snapshot of a file keeps the tables that are dropped after it."""
+
     def insert(self, connection: Connection, stored: StoredRelation, rows: Sequence[Values]) -> None:
         """Insert rows by the driver's executemany."""
         columns = stored.relation.columns

@@ -15,6 +15,7 @@ from infrastructure.kafka.partitions import partition_of
 from infrastructure.postgres.operational import relay_partition, relay_progress
 from projections.engine import generations
 from projections.engine.keeping import Serving
+from projections.engine.projection import Projection
 
 
 class Published(NamedTuple):
@@ -32,7 +33,13 @@ class ViewStanding:
 
     generation: int
     positions: Mapping[int, int]
-    error: str | None
+    errors: Mapping[int, str]
+    """Partitions in which it met an event that it cannot fold."""
+
+    @property
+    def error(self) -> str | None:
+        """Of the first partition that has one."""
+        return next(iter(self.errors.values()), None)
 
 
 @dataclass(frozen=True)
@@ -69,22 +76,32 @@ class Standing:
         """What the view has of a tenant; None: of all."""
         return self.lowest(view) if tenant is None else self.position(view, self.partition(tenant))
 
+    def error(self, view: str, tenant: str | None) -> str | None:
+        """Why the view does not go on for a tenant; None: for any."""
+        found = self.views.get(view)
+        if found is None:
+            return None
+        return found.error if tenant is None else found.errors.get(self.partition(tenant))
+
     def serving(self, tenant: str) -> dict[str, Serving]:
         """The serving generations and what they have of a tenant."""
         return {name: Serving(each.generation, self.of(name, tenant)) for name, each in self.views.items()}
 
 
-def read_standing(connection: Connection) -> Standing:
-    """As a connection's snapshot has it."""
+def read_standing(connection: Connection, projections: Mapping[str, Projection]) -> Standing:
+    """As a connection's snapshot has it. A view that serves in another version is none of ours: its tables
+    are not those that this code knows.
+    """
     found: dict[str, list[generations.Progress]] = {}
     for row in generations.all_progress(connection):
-        if row.serving:
+        known = projections.get(row.projection)
+        if row.serving and known is not None and known.version == row.version:
             found.setdefault(row.projection, []).append(row)
     views = {
         name: ViewStanding(
             generation=rows[0].generation,
             positions={row.partition: row.position for row in rows},
-            error=next((row.error for row in rows if row.error), None),
+            errors={row.partition: row.error for row in rows if row.error},
         )
         for name, rows in found.items()
     }

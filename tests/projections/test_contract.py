@@ -221,7 +221,9 @@ def test_tables_of_another_version_are_made_anew(log, tmp_path):
     former = Projector(log, store, PROJECTIONS, owner="former")
     former.catch_up()
     former.close()
-    newer = [replaced(each, version=each.version + 1) if each.name == "runs" else each for each in PROJECTIONS]
+    newer = [
+        replaced(each, version=each.version + 1) if each.name == "runs" else each for each in PROJECTIONS
+    ]
     projector = Projector(log, store, newer, owner="newer")
     positions = {status.name: (status.generation, status.position) for status in projector.status()}
     assert positions == {name: (2, 0) if name == "runs" else (1, log.head()) for name in NAMES}
