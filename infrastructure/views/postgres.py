@@ -88,7 +88,7 @@ class PostgresViews:
             yield connection
 
     def wait_until_unread(self) -> None:
-        """Wait for the end of every transaction that began before: a table that is dropped is gone for it too.
+        """Wait for the end of every transaction that began before: a dropped table is gone for it too.
 
         Sees the sessions of its own role; those of other roles nobody waits for.
         """

@@ -7,6 +7,7 @@ rows are locked, and the copy takes their place if it is not behind any of them.
 lock find themselves fenced and go on with the new generation.
 """
 
+import logging
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ PAGE_SIZE = 10_000
 PUT_OFF_MAX = 200_000
 """So many events may lie between the partitions of a live view for it to be compared."""
 _TRIES = 50
+_LOCK_S = 2
+_logger = logging.getLogger(__name__)
 
 
 class Rebuilding:
@@ -170,8 +173,17 @@ class Rebuilding:
                 self._store.tell()
                 self._store.wait_until_unread()
             for former in formers:
-                with self._store.arrange() as connection:
-                    generations.drop(connection, former)
+                self._drop(former)
+
+    def _drop(self, former: Generation) -> None:
+        """Nobody waits behind a table that a backup, say, still holds: then the next rebuild drops it."""
+        try:
+            with self._store.arrange() as connection:
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_S}s'")
+                generations.drop(connection, former)
+        except self._store.away as error:
+            name = former.projection.name
+            _logger.warning("generation %d of %s is left for now: %s", former.number, name, error)
 
     def _put_in_place(self, name: str, copy: "_Copy") -> list[Generation]:
         for _ in range(_TRIES):

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
+    func,
     insert,
     inspect,
     select,
@@ -92,7 +93,10 @@ _ADVANCE = (
     .where(progress.c.projection == bindparam("of"), progress.c.generation == bindparam("number"))
     .where(progress.c.partition == bindparam("part"))
     .where(progress.c.position == bindparam("expected"), progress.c.owner == bindparam("mine"))
-    .values(position=bindparam("reached"), kafka_offset=bindparam("behind"))
+    .values(
+        position=bindparam("reached"),
+        kafka_offset=func.coalesce(bindparam("behind", type_=BigInteger), progress.c.kafka_offset),
+    )
 )
 
 
@@ -128,8 +132,14 @@ def all_progress(connection: Connection) -> tuple[Progress, ...]:
 
 def create(connection: Connection, made: Generation, owner: str, *, serving: bool) -> None:
     """Create empty tables of a generation and its progress, one partition at position 0."""
-    made.metadata.create_all(connection)
+    create_tables(connection, made)
     add_partition(connection, made, owner, serving=serving)
+
+
+def create_tables(connection: Connection, made: Generation) -> None:
+    """Create empty tables of a generation, whatever bears their names."""
+    made.metadata.drop_all(connection)
+    made.metadata.create_all(connection)
 
 
 def add_partition(
@@ -161,11 +171,18 @@ def add_partition(
 def drop(connection: Connection, dropped: Generation) -> None:
     """Drop a generation with its tables and progress."""
     dropped.metadata.drop_all(connection)
-    connection.execute(delete(progress).where(*_is(dropped)))
+    drop_progress(connection, dropped)
+
+
+def drop_progress(connection: Connection, of: Generation) -> None:
+    """Forget where a generation stands."""
+    connection.execute(delete(progress).where(*_is(of)))
 
 
 def swap(connection: Connection, former: Generation, new: Generation, owner: str) -> None:
-    """Let `new` serve and drop `former`; raises ViewFenced if this owner's generation no longer served."""
+    """Let `new` serve; raises ViewFenced if this owner's generation no longer served. The former's tables
+    stay for those who read them; whoever swaps has to drop them.
+    """
     found = connection.execute(
         update(progress)
         .where(*_is(former), progress.c.owner == owner, progress.c.serving == 1)
@@ -174,14 +191,13 @@ def swap(connection: Connection, former: Generation, new: Generation, owner: str
     if found.rowcount != 1:
         raise ViewFenced(f"{former.projection.name} is served by another owner or generation now")
     connection.execute(update(progress).where(*_is(new)).values(serving=1))
-    drop(connection, former)
 
 
-def take_over(connection: Connection, taken: Generation, owner: str, partition: int = 0) -> int:
-    """Become the owner, also of a generation that had stopped; returns its position."""
+def take_over(connection: Connection, taken: Generation, owner: str, partition: int = 0) -> Progress:
+    """Become the owner, also of a generation that had stopped; returns where it stands."""
     row = (*_is(taken), progress.c.partition == partition)
-    connection.execute(update(progress).where(*row).values(owner=owner, status="running", error=None))
-    return connection.execute(select(progress.c.position).where(*row)).scalar_one()
+    mine = update(progress).where(*row).values(owner=owner, status="running", error=None)
+    return Progress(*connection.execute(mine.returning(*progress.c)).one())
 
 
 def advance(
@@ -193,7 +209,9 @@ def advance(
     partition: int = 0,
     kafka_offset: int | None = None,
 ) -> None:
-    """Move the position; raises ViewFenced unless this owner stands at `expected`."""
+    """Move the position; raises ViewFenced unless this owner stands at `expected`. Without an offset the
+    former one stays.
+    """
     values = {"of": moved.projection.name, "number": moved.number, "mine": owner, "expected": expected}
     reached = {"part": partition, "reached": position, "behind": kafka_offset}
     found = connection.execute(_ADVANCE, {**values, **reached})

@@ -223,7 +223,7 @@ class Projector:
             else:
                 generations.drop(connection, found)
         if serving is not None:
-            return serving, generations.take_over(connection, serving, self.owner)
+            return serving, generations.take_over(connection, serving, self.owner).position
         number = max((each.generation for each in mine), default=0) + 1
         made = generations.generation(projection, number)
         generations.create(connection, made, self.owner, serving=True)

@@ -1,5 +1,5 @@
 """Rebuild blue/green: a new generation is filled beside the serving one and takes its place in one
-transaction.
+transaction; the former one goes when both are hashed and nobody reads it.
 """
 
 import time
@@ -41,6 +41,7 @@ def rebuild(
     projector: Projector, names: Sequence[str] = (), page_size: int = PAGE_SIZE
 ) -> tuple[RebuildReport, ...]:
     """Fold the named views (default: all) afresh and let them serve; raises ViewUnknown, ViewStopped."""
+    formers: list[generations.Generation] = []
 
     def swap(name: str, aside: ViewWriter) -> None:
         former = projector.writers[name]
@@ -48,8 +49,16 @@ def rebuild(
             generations.swap(connection, former.generation, aside.generation, projector.owner)
         projector.writers[name] = aside
         former.close()
+        formers.append(former.generation)
 
-    return _beside(projector, names, page_size, swap)
+    try:
+        return _beside(projector, names, page_size, swap)
+    finally:
+        if formers:
+            projector.store.wait_until_unread()
+        for former in formers:
+            with projector.store.arrange() as connection:
+                generations.drop(connection, former)
 
 
 def verify(

@@ -1,6 +1,6 @@
 """One moment of some views, read in one transaction: what every query works on."""
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -99,6 +99,8 @@ class Snapshots:
             missing = [name for name in names if name not in found]
             if missing:
                 raise ProjectionBehind(f"{missing[0]} was not folded yet", projection=missing[0])
+            if at is not None:
+                _check_reached({name: found[name].position for name in names}, at.position)
             serving = {
                 name: (self._generation(name, found[name].generation), found[name].position) for name in names
             }
@@ -120,3 +122,15 @@ class Snapshots:
             found = generations.generation(self._keeper.projections[name], number)
             self._generations[name, number] = found
         return found
+
+
+def _check_reached(positions: Mapping[str, int], wanted: int) -> None:
+    """A view that was seen further may have gone back: made anew, or with a server that lost its last
+    commits.
+    """
+    name = min(positions, key=lambda each: positions[each], default=None)
+    if name is not None and positions[name] < wanted:
+        stands = positions[name]
+        raise ProjectionBehind(
+            f"{name} stands at {stands}, not yet at {wanted}", projection=name, position=stands
+        )

@@ -42,6 +42,10 @@ class ViewStore(Protocol):
         """An unchanging snapshot for several statements."""
         ...
 
+    def wait_until_unread(self) -> None:
+        """Wait for those who may still read tables that no longer serve; for so long as is sensible."""
+        ...
+
     def insert(self, connection: Connection, stored: StoredRelation, rows: Sequence[Values]) -> None:
         """Insert rows whose values stand in the order of the relation's columns."""
         ...

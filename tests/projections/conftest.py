@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from infrastructure.views import open_views
 from tests.projections.support.generated import Generator
+from tests.projections.support.places import PostgresPlaces, SqlitePlaces, ViewDatabases
 
 
 @pytest.fixture
@@ -20,13 +20,30 @@ def log(generator):
     return generator.log
 
 
+@pytest.fixture(scope="session")
+def view_databases(postgres_server):
+    """Databases that tests of the whole session share; each gets them empty."""
+    with ViewDatabases(postgres_server) as databases:
+        yield databases
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def places(request, tmp_path):
+    """Where views may live: names of files, or of databases."""
+    if request.param == "sqlite":
+        yield SqlitePlaces(tmp_path)
+    else:
+        with PostgresPlaces(request.getfixturevalue("view_databases")) as databases:
+            yield databases
+
+
 @pytest.fixture
-def opened(tmp_path):
+def opened(places):
     """Opens views; closes them in the end."""
     made = []
 
     def open_(log, name="views", **settings):
-        views = open_views(tmp_path / f"{name}.sqlite", log, **settings)
+        views = places.views(name, log, **settings)
         made.append(views)
         return views
 

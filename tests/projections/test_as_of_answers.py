@@ -1,6 +1,7 @@
 """Every answer of the read side, at any position, equals a plain model of that prefix of the log."""
 
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -13,6 +14,7 @@ from tests.projections.support.comparing import Comparison
 from tests.projections.support.generated import TENANTS, Generator
 from tests.projections.support.memory_log import MemoryLog
 from tests.projections.support.oracle import Model
+from tests.projections.support.places import PostgresPlaces
 
 
 def compare(views: Views, log: MemoryLog, position: int, limit: int = 3) -> None:
@@ -23,42 +25,57 @@ def compare(views: Views, log: MemoryLog, position: int, limit: int = 3) -> None
         Comparison(views.queries, model, position, limit).all()
 
 
-@settings(max_examples=12, deadline=None)
-@given(
-    random=st.randoms(use_true_random=False),
-    steps=st.integers(1, 120),
-    page=st.sampled_from([1, 7, 1000]),
-    data=st.data(),
-)
-def test_an_answer_as_of_any_position_equals_the_fold_of_that_prefix(random, steps, page, data):
+def check(views: Views, log: MemoryLog, data: st.DataObject) -> None:
+    views.catch_up()
+    for position in data.draw(st.sets(st.integers(0, log.head()), max_size=3)) | {log.head()}:
+        compare(views, log, position)
+
+
+def generated(random: Random, steps: int) -> MemoryLog:
     generator = Generator(random)
     for _ in range(steps):
         generator.step()
-    log = generator.log
+    return generator.log
+
+
+logs = st.builds(generated, st.randoms(use_true_random=False), st.integers(1, 120))
+pages = st.sampled_from([1, 7, 1000])
+
+
+@settings(max_examples=12, deadline=None)
+@given(log=logs, page=pages, data=st.data())
+def test_an_answer_as_of_any_position_equals_the_fold_of_that_prefix(log, page, data):
     with tempfile.TemporaryDirectory() as folder:
         views = open_views(Path(folder) / "views.sqlite", log, page_size=page)
-        try:
-            views.catch_up()
-            for position in data.draw(st.sets(st.integers(0, log.head()), max_size=3)) | {log.head()}:
-                compare(views, log, position)
-        finally:
-            views.close()
+        with closing(views):
+            check(views, log, data)
+
+
+@settings(max_examples=4, deadline=None)
+@given(log=logs, page=pages, data=st.data())
+def test_an_answer_of_postgresql_as_of_any_position_equals_the_fold_of_that_prefix(
+    view_databases, log, page, data
+):
+    with (
+        PostgresPlaces(view_databases) as places,
+        closing(places.views("views", log, page_size=page)) as views,
+    ):
+        check(views, log, data)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_long_log_answers_like_its_prefixes(tmp_path, seed):
+def test_a_long_log_answers_like_its_prefixes(opened, seed):
     log = Generator(Random(seed)).run(1_200)
-    views = open_views(tmp_path / "views.sqlite", log, page_size=97)
+    views = opened(log, page_size=97)
     views.catch_up()
     for position in (log.head(), 800, 401, 1):
         compare(views, log, position, limit=100)
-    views.close()
 
 
-def test_answers_do_not_change_while_the_log_grows(tmp_path):
+def test_answers_do_not_change_while_the_log_grows(opened):
     generator = Generator(Random(5))
     log = generator.run(300)
-    views = open_views(tmp_path / "views.sqlite", log, page_size=50)
+    views = opened(log, page_size=50)
     views.catch_up()
     compare(views, log, 300, limit=50)
     for _ in range(200):
@@ -66,4 +83,3 @@ def test_answers_do_not_change_while_the_log_grows(tmp_path):
         views.catch_up()
     compare(views, log, 300, limit=50)
     compare(views, log, log.head(), limit=50)
-    views.close()

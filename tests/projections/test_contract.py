@@ -8,8 +8,7 @@ import msgspec
 import pytest
 
 from domain.shared.errors import ProjectionBehind
-from infrastructure.views import PROJECTIONS, open_views
-from infrastructure.views.sqlite import SqliteViews
+from infrastructure.views import PROJECTIONS
 from projections.engine import generations
 from projections.engine.errors import ViewStopped, ViewUnknown
 from projections.engine.projector import Projector
@@ -84,10 +83,10 @@ def poisoned(projection, at):
 
 
 @every_projection
-def test_a_poison_event_stops_one_view_loudly_and_keeps_what_came_before(projection, log, opened, tmp_path):
+def test_a_poison_event_stops_one_view_loudly_and_keeps_what_came_before(projection, log, opened, places):
     clean = opened(with_events(log.events[:320]), "clean")
     clean.catch_up()
-    store = SqliteViews(tmp_path / "poisoned.sqlite")
+    store = places.store("poisoned")
     others = [each for each in PROJECTIONS if each is not projection]
     projector = Projector(log, store, [poisoned(projection, 321), *others], owner="test", page_size=100)
     projector.catch_up()
@@ -114,8 +113,8 @@ def test_a_poison_event_stops_one_view_loudly_and_keeps_what_came_before(project
 
 
 @every_projection
-def test_the_first_write_of_a_zombie_is_refused(projection, log, opened, tmp_path):
-    store = SqliteViews(tmp_path / "views.sqlite")
+def test_the_first_write_of_a_zombie_is_refused(projection, log, opened, places):
+    store = places.store("views")
     zombie = Projector(log, store, [projection], owner="zombie", page_size=10)
     zombie.apply(log.read(0, 10))
     heir = Projector(log, store, [projection], owner="heir", page_size=10)
@@ -162,7 +161,7 @@ def test_an_interrupted_page_leaves_rows_and_position_together(log, opened):
     assert all("disk full" in status.error for status in views.status())
 
 
-def test_a_rebuild_swaps_in_one_transaction_and_leaves_no_table_behind(log, opened):
+def test_a_rebuild_swaps_in_one_transaction_and_leaves_no_table_behind(log, opened, places):
     views = opened(log)
     views.catch_up()
     before = hashes(views)
@@ -171,7 +170,7 @@ def test_a_rebuild_swaps_in_one_transaction_and_leaves_no_table_behind(log, open
     assert hashes(views) == before
     assert {status.name: status.generation for status in views.status()}["runs"] == 2
     with views.projector.store.read() as connection:
-        tables = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
+        tables = connection.exec_driver_sql(places.all_tables)
         names = {row[0] for row in tables}
     assert "runs_run_2" in names
     assert "runs_run_1" not in names
@@ -216,8 +215,8 @@ def test_an_unknown_view_cannot_be_rebuilt(log, opened):
         opened(log).rebuild(["nothing"])
 
 
-def test_tables_of_another_version_are_made_anew(log, tmp_path):
-    store = SqliteViews(tmp_path / "views.sqlite")
+def test_tables_of_another_version_are_made_anew(log, places):
+    store = places.store("views")
     former = Projector(log, store, PROJECTIONS, owner="former")
     former.catch_up()
     former.close()
@@ -233,9 +232,9 @@ def test_tables_of_another_version_are_made_anew(log, tmp_path):
     store.close()
 
 
-def test_views_reopened_go_on_where_they_stood(log, tmp_path, opened):
+def test_views_reopened_go_on_where_they_stood(log, places, opened):
     grown = with_events(log.events[:301])
-    first = open_views(tmp_path / "again.sqlite", grown, page_size=100)
+    first = places.views("again", grown, page_size=100)
     first.catch_up()
     first.close()
     grown.events = log.events
