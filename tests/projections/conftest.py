@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from tests.projections.support.generated import Generator
+from tests.projections.support.partitions import Partitions
 from tests.projections.support.places import PostgresPlaces, SqlitePlaces, ViewDatabases
 
 
@@ -50,3 +51,21 @@ def opened(places):
     yield open_
     for views in made:
         views.close()
+
+
+@pytest.fixture
+def partitions(view_databases):
+    """Makes a log's partitions in a database of their own."""
+    made, taken = [], []
+
+    def make(log, count=6):
+        taken.append(view_databases.take())
+        made.append(Partitions(taken[-1], log, count))
+        made[-1].publish()
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+    for url in taken:
+        view_databases.give_back(url)

@@ -5,7 +5,6 @@ from contextlib import closing
 from pathlib import Path
 from random import Random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,12 +62,11 @@ def test_an_answer_of_postgresql_as_of_any_position_equals_the_fold_of_that_pref
         check(views, log, data)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_long_log_answers_like_its_prefixes(opened, seed):
-    log = Generator(Random(seed)).run(1_200)
+def test_a_long_log_answers_like_its_prefixes(opened):
+    log = Generator(Random(1)).run(1_200)
     views = opened(log, page_size=97)
     views.catch_up()
-    for position in (log.head(), 800, 401, 1):
+    for position in (log.head(), 401, 1):
         compare(views, log, position, limit=100)
 
 

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from domain.shared.errors import ProjectionBehind
-from infrastructure.views import PROJECTIONS
+from infrastructure.views import PROJECTIONS, open_views
+from infrastructure.views.sqlite import SqliteViews
 from projections.engine import generations
 from projections.engine.errors import ViewStopped, ViewUnknown
 from projections.engine.projector import Projector
@@ -244,3 +245,18 @@ def test_views_reopened_go_on_where_they_stood(log, places, opened):
     whole = opened(log, "whole")
     whole.catch_up()
     assert hashes(second) == hashes(whole)
+
+
+def test_views_whose_progress_is_of_an_older_form_are_folded_afresh(log, tmp_path, opened):
+    store = SqliteViews(tmp_path / "former.sqlite")
+    with store.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE view_generation (projection TEXT, position INTEGER)")
+        connection.exec_driver_sql("CREATE TABLE runs_run_1 (id TEXT)")
+    store.close()
+    views = open_views(tmp_path / "former.sqlite", log)
+    assert {status.position for status in views.status()} == {0}
+    views.catch_up()
+    whole = opened(log, "whole")
+    whole.catch_up()
+    assert hashes(views) == hashes(whole)
+    views.close()
