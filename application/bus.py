@@ -1,6 +1,7 @@
 """The command bus: envelope, idempotency, bounded retry on conflict, dispatch."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
@@ -31,6 +32,8 @@ Handler = Callable[[Any, Context], Outcome]
 _ATTEMPTS = 16
 _REASON_LENGTH_MAX = 2000
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""NUL in JSON, not the six characters of its escape."""
 
 
 class Sender(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +97,8 @@ class Bus:
     def _envelope(self, command: Command, sender: Sender) -> Envelope:
         command_id = sender.command_id or self._services.ids.command_id()
         body = _encode([command.TYPE, command, sender.reason, sender.expected_versions])
+        if b"u0000" in body and _NUL.search(body):
+            raise CommandMalformed("a text holds the character NUL, which not every database can keep")
         return Envelope(
             tenant=sender.tenant,
             actor=sender.actor,

@@ -204,7 +204,8 @@ class LocalExecutor:
             self._fail(work.run.run_id, failure, log)
 
     def _fail(self, run_id: str, failure: RuleBroken, log: str | None) -> None:
-        command = FailRun(run_id=run_id, code=failure.code, message=failure.detail[:4000], log_sha256=log)
+        message = failure.detail[:4000].replace("\0", "\ufffd")  # what a process printed may hold anything
+        command = FailRun(run_id=run_id, code=failure.code, message=message, log_sha256=log)
         try:
             self._source.fail(command)
         except RuleBroken as refusal:

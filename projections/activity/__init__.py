@@ -4,4 +4,4 @@ from projections.activity.fold import fold
 from projections.activity.tables import RELATIONS
 from projections.engine.projection import Projection
 
-PROJECTION = Projection(name="activity", version=1, relations=RELATIONS, fold=fold)
+PROJECTION = Projection(name="activity", version=2, relations=RELATIONS, fold=fold)

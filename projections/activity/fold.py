@@ -40,7 +40,7 @@ def fold(recorded: RecordedEvent, event: Event, rows: Rows) -> None:
             str(recorded.correlation_id),
             None if causation is None else str(causation),
             recorded.recorded_at_us,
-            sentence(event),
+            sentence(event).replace("\0", "\ufffd"),  # PostgreSQL keeps no NUL
             recorded.payload,
         ),
     )

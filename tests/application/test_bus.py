@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from application.bus import Bus, stream_of
@@ -157,6 +158,7 @@ def test_every_command_that_needs_a_reason_is_refused_without_one(desk: Desk) ->
         "promote_version",
         "purge_dataset_version",
         "purge_version_artifact",
+        "revoke_access",
         "rollback_version",
         "stage_version",
     }
@@ -166,6 +168,21 @@ def test_every_command_that_needs_a_reason_is_refused_without_one(desk: Desk) ->
 def test_a_reason_is_a_sentence_and_no_book(desk: Desk) -> None:
     desk.refused(CommandMalformed, CREATE, reason="x" * 2001)
     assert desk.send(CREATE, reason="x" * 2000).kind == "accepted"
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\\\0"])
+def test_a_text_with_a_nul_is_refused_in_the_command_and_in_its_reason(desk: Desk, text: str) -> None:
+    declared = msgspec.structs.replace(declaration(), description=text)
+    with pytest.raises(CommandMalformed):
+        desk.send(CreateDataset(name="us-prices", declaration=declared))
+    with pytest.raises(CommandMalformed):
+        desk.send(CREATE, reason=text)
+    assert desk.log.head() == 0
+
+
+def test_the_escape_of_a_nul_is_six_harmless_characters(desk: Desk) -> None:
+    declared = msgspec.structs.replace(declaration(), description="\\u0000")
+    assert desk.send(CreateDataset(name="us-prices", declaration=declared)).kind == "accepted"
 
 
 def test_a_stale_expected_version_is_refused_and_names_the_present_one(desk: Desk) -> None:
