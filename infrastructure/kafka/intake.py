@@ -19,6 +19,7 @@ from infrastructure.kafka.cloud_events import Headers
 from infrastructure.kafka.dead_letters import PutAside, Reason, Record, headers_of
 from infrastructure.kafka.intake_reading import Asked, Reader
 from infrastructure.kafka.results import CommandResult, refused, settled, to_message
+from infrastructure.observability import tracing
 
 TRIES = 5
 """A command on which the service itself fails is put aside after so many attempts."""
@@ -120,7 +121,11 @@ class Intake:
         """None: it was only away until time was over."""
         try:
             asked = self._reader.read(record)
-            result = self._decided(asked, pacing)
+            with (
+                tracing.workflow(asked.correlation_id),
+                tracing.span("kafka.command", kind="consumer", carrier=record.headers or ()),
+            ):
+                result = self._decided(asked, pacing)
         except PutAside as aside:
             headers = headers_of(record, aside, pacing.now())
             return Answer(record, False, record.key, record.value, headers, aside.reason.value)
