@@ -15,11 +15,10 @@ from infrastructure.views.lookups import ViewLookups
 from infrastructure.views.queries import ViewQueries
 from infrastructure.views.sqlite import SqliteViews
 from projections import activity, datasets, lineage, registry, runs
-from projections.engine import rebuild as rebuilding
 from projections.engine.generations import generation
 from projections.engine.projection import Projection
 from projections.engine.projector import PAGE_SIZE, Projector
-from projections.engine.rebuild import RebuildReport
+from projections.engine.rebuild import RebuildReport, rebuild, verify
 from projections.engine.state_hash import StateHash, state_hash
 from projections.engine.store import ViewStore
 
@@ -66,11 +65,11 @@ class Views:
         """Fold views (default: all) afresh beside the serving ones and swap; raises ViewUnknown,
         ViewStopped.
         """
-        return rebuilding.rebuild(self.projector, names)
+        return rebuild(self.projector, names)
 
     def verify(self, names: Sequence[str] = ()) -> tuple[RebuildReport, ...]:
         """Fold views (default all) afresh and compare with the live ones; raises ViewUnknown, ViewStopped."""
-        return rebuilding.verify(self.projector, names)
+        return verify(self.projector, names)
 
     def state_hashes(self) -> tuple[StateHash, ...]:
         """The state hash of each view as it stands."""

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from infrastructure.postgres.turns import Turn
+from infrastructure.views import open_views
 from infrastructure.views.rebuilding import TURN
 from projections.engine.errors import ViewBeingRebuilt, ViewUnknown
 from tests.projections.support.generated import Generator
@@ -126,3 +127,11 @@ def test_tables_that_a_backup_holds_are_left_to_the_next_rebuild(folding, monkey
         assert parts.rows("SELECT to_regclass('runs_run_1') IS NOT NULL") == [(True,)]
     reader.rebuild(["runs"])
     assert parts.rows("SELECT to_regclass('runs_run_1')") == [(None,)]
+
+
+def test_a_process_may_verify_its_own_views_and_read_those_of_others(folding, tmp_path):
+    parts, _, reader = folding
+    own = open_views(tmp_path / "views.sqlite", parts.log)
+    own.catch_up()
+    assert all(each.is_equal for each in (*own.verify(), *own.rebuild(), *reader.verify()))
+    own.close()
