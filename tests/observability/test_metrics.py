@@ -15,7 +15,6 @@ from infrastructure.activity_log.group_commit import GroupCommit
 from infrastructure.activity_log.submission import submission_of_writes
 from infrastructure.http.app import create_app
 from infrastructure.observability import metrics
-from infrastructure.observability.http import ObservedHttp
 from infrastructure.observability.seams import observe_appends
 from tests.activity_log.scenes import envelope, write
 from tests.http.life import living, served
@@ -125,7 +124,6 @@ def test_appends_conflicts_and_latency_are_counted_by_answer():
 def test_requests_are_counted_by_template_never_by_path(tmp_path):
     with living(tmp_path / "data") as life:
         app = create_app(life.service, life.service.settings)
-        app.add_middleware(ObservedHttp)
         with served(app) as client:
             assert client.get("/api/v1/runs/some-run-id").status_code == 404
             assert client.get("/api/v1/nowhere/at-all").status_code == 404
@@ -147,7 +145,6 @@ def test_requests_are_counted_by_template_never_by_path(tmp_path):
 def test_a_correlation_id_that_is_missing_or_odd_is_replaced_for_everyone(tmp_path):
     with living(tmp_path / "data") as life:
         app = create_app(life.service, life.service.settings)
-        app.add_middleware(ObservedHttp)
         with served(app) as client:
             for odd in ({}, {"X-Correlation-Id": "odd"}):
                 answer = client.get("/api/v1/health", headers=odd)

@@ -6,14 +6,12 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from application.bus import Sender
-from application.handlers import HANDLERS
 from domain.run.commands import CancelRun
 from domain.shared.activity import Actor
 from domain.shared.errors import CommandUnknown
 from infrastructure.http.app import create_app
 from infrastructure.kafka.messages import to_message
 from infrastructure.observability import tracing
-from infrastructure.observability.http import ObservedHttp
 from infrastructure.observability.metrics import REFUSALS
 from infrastructure.observability.seams import ObservedBus, TracedProducer, TracedViews
 from infrastructure.observability.tracer import WorkflowSampler
@@ -70,19 +68,9 @@ def relayed_and_folded(log):
     return rows
 
 
-def observed(life):
-    """The service's bus and app, watched."""
-    service = life.service
-    bus = ObservedBus(service.bus._services, HANDLERS)
-    object.__setattr__(service, "bus", bus)
-    app = create_app(service, service.settings)
-    app.add_middleware(ObservedHttp)
-    return app
-
-
 def test_a_command_over_http_is_one_trace_up_to_the_views(life, exported):
     workflow = uuid4()
-    with served(observed(life)) as client:
+    with served(create_app(life.service, life.service.settings)) as client:
         wanted = {"name": "us-prices", "declaration": declaration([{"name": "close", "type": "float64"}])}
         headers = {"X-Correlation-Id": str(workflow), "traceparent": SENT}
         answer = client.post("/api/v1/datasets", json=wanted, headers=headers)
