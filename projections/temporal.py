@@ -127,12 +127,19 @@ class Temporal(Relation[R]):
         ]
 
 
-class Appender(Generic[R]):
-    """What a page adds to an appended table."""
+Load = Callable[[Relation[Any], Key], Values | None]
+"""Looks a stored row up."""
 
-    def __init__(self, relation: Appended[R], load: Callable[[Relation[Any], Key], Values | None]) -> None:
+
+class Appender(Generic[R]):
+    """What a page adds to an appended table. `knows_all`: the table was empty when this began, so that a row
+    which is not held is not there.
+    """
+
+    def __init__(self, relation: Appended[R], load: Load, *, knows_all: bool = False) -> None:
         self._relation = relation
         self._load = load
+        self._knows_all = knows_all
         self._known: dict[Key, R] = {}
         self._inserts: list[Values] = []
 
@@ -149,7 +156,7 @@ class Appender(Generic[R]):
         """The row of a key."""
         row = self._known.get(key)
         if row is None:
-            values = self._load(self._relation, key)
+            values = None if self._knows_all else self._load(self._relation, key)
             if values is None:
                 return None
             row = self._known[key] = self._relation.row(*values)
@@ -162,15 +169,18 @@ class Appender(Generic[R]):
 
     def trim(self, limit: int) -> None:
         """Forget the oldest rows that are held for look-ups, beyond `limit`."""
-        _trim(self._known, limit)
+        self._knows_all &= not _trim(self._known, limit)
 
 
 class Versioner(Generic[R]):
-    """What a page does to a temporal table: each change closes a row and opens the next."""
+    """What a page does to a temporal table: each change closes a row and opens the next. `knows_all` as of an
+    appended table.
+    """
 
-    def __init__(self, relation: Temporal[R], load: Callable[[Relation[Any], Key], Values | None]) -> None:
+    def __init__(self, relation: Temporal[R], load: Load, *, knows_all: bool = False) -> None:
         self._relation = relation
         self._load = load
+        self._knows_all = knows_all
         self._held: dict[Key, tuple[R, int]] = {}
         self._fresh: dict[Key, None] = {}
         self._inserts: list[Values] = []
@@ -211,7 +221,7 @@ class Versioner(Generic[R]):
     def _hold(self, key: Key) -> tuple[R, int] | None:
         held = self._held.get(key)
         if held is None:
-            values = self._load(self._relation, key)
+            values = None if self._knows_all else self._load(self._relation, key)
             if values is None:
                 return None
             held = self._held[key] = (self._relation.row(*values[:-1]), values[-1])
@@ -229,10 +239,13 @@ class Versioner(Generic[R]):
 
     def trim(self, limit: int) -> None:
         """Forget the oldest rows that are held for look-ups, beyond `limit`."""
-        _trim(self._held, limit)
+        self._knows_all &= not _trim(self._held, limit)
 
 
-def _trim(held: dict[Key, Any], limit: int) -> None:
-    if len(held) > limit:
-        for key in list(held)[: len(held) - limit // 2]:
-            del held[key]
+def _trim(held: dict[Key, Any], limit: int) -> bool:
+    """Whether rows were forgotten."""
+    if len(held) <= limit:
+        return False
+    for key in list(held)[: len(held) - limit // 2]:
+        del held[key]
+    return True

@@ -9,7 +9,8 @@ lock find themselves fenced and go on with the new generation.
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from uuid import uuid4
 
@@ -119,17 +120,21 @@ class Rebuilding:
             generations.create(connection, made, self._owner, serving=False)
         return _Copy(made, ViewWriter(self._store, made, self._owner, 0))
 
-    def _fill(self, copies: Iterable["_Copy"], until: int) -> None:
-        """Fold all tenants' events up to a position."""
+    def _fill(self, copies: Collection["_Copy"], until: int) -> None:
+        """Fold all tenants' events up to a position. While one copy waits for the server another is folded,
+        and the next page is read.
+        """
         for copy in copies:
             copy.fold_put_off()
         done = min((copy.writer.position for copy in copies), default=until)
-        while done < until:
-            page = self._page(done, until)
-            with uncollected():
-                for copy in copies:
-                    copy.fold(page)
-            done = page[-1].position
+        with ThreadPoolExecutor(1 + len(copies)) as pool, uncollected():
+            ahead = pool.submit(self._page, done, until)
+            while done < until:
+                page = ahead.result()
+                done = page[-1].position
+                ahead = pool.submit(self._page, done, until)
+                for folded in [pool.submit(copy.fold, page) for copy in copies]:
+                    folded.result()
 
     def _compared(self, copies: Mapping[str, "_Copy"]) -> tuple[dict[str, StateHash | None], int]:
         """The live views' hashes at one snapshot, with the copies folded to exactly there."""
@@ -165,6 +170,7 @@ class Rebuilding:
 
     def _swap(self, copies: Mapping[str, "_Copy"]) -> None:
         formers: list[Generation] = []
+        self._fill(copies.values(), self._log.head())
         try:
             for name, copy in copies.items():
                 formers += self._put_in_place(name, copy)
@@ -224,6 +230,8 @@ class Rebuilding:
         return [generations.generation(self._projections[name], n) for n in {row.generation for row in live}]
 
     def _page(self, after: int, until: int) -> Sequence[RecordedEvent]:
+        if after >= until:
+            return ()
         return self._log.read(after, min(self._page_size, until - after))
 
 

@@ -8,10 +8,9 @@ import msgspec
 
 from domain.shared.activity import Event, RecordedEvent
 from projections.engine.errors import ViewRowMissing
-from projections.temporal import Appended, Appender, Key, Relation, Temporal, Values, Versioner
+from projections.temporal import Appended, Appender, Load, Relation, Temporal, Values, Versioner
 
 R = TypeVar("R", bound=msgspec.Struct)
-Load = Callable[[Relation[Any], Key], Values | None]
 
 HELD_ROWS_MAX = 50_000
 """How many rows of a table a fold keeps for look-ups between pages."""
@@ -22,10 +21,15 @@ class Rows:
     hand.
     """
 
-    def __init__(self, relations: tuple[Relation[Any], ...], load: Load) -> None:
+    def __init__(self, relations: tuple[Relation[Any], ...], load: Load, *, knows_all: bool = False) -> None:
+        """`knows_all`: nothing is stored yet that could be looked up."""
         self.position = 0
-        self._versioners = {r.name: Versioner(r, load) for r in relations if isinstance(r, Temporal)}
-        self._appenders = {r.name: Appender(r, load) for r in relations if isinstance(r, Appended)}
+        self._versioners = {
+            r.name: Versioner(r, load, knows_all=knows_all) for r in relations if isinstance(r, Temporal)
+        }
+        self._appenders = {
+            r.name: Appender(r, load, knows_all=knows_all) for r in relations if isinstance(r, Appended)
+        }
 
     def add(self, relation: Appended[R], row: R) -> None:
         """Write a row that no later event looks up."""

@@ -123,7 +123,9 @@ class ViewWriter:
         find = self._look_ups.find
         stored = self.generation.stored
         return Rows(
-            self.generation.projection.relations, lambda relation, key: find(stored[relation.name], key)
+            self.generation.projection.relations,
+            lambda relation, key: find(stored[relation.name], key),
+            knows_all=self.position == 0,
         )
 
     def close(self) -> None:
