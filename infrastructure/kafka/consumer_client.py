@@ -9,7 +9,7 @@ them; FastStream's decoding of 2,000 bodies is left out by a parser and a decode
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -133,6 +133,15 @@ class ConfluentFlow:
         assert self._consumer is not None
         _, end = self._consumer.get_watermark_offsets(self._at(partition, None), cached=True)
         return max(0, end - offset)
+
+    def dropped(self, partitions: Iterable[int]) -> set[int]:
+        """Those of the partitions that the client no longer fetches without a word: it does that when it was
+        fenced, and FastStream passes over the message that tells of it.
+        """
+        if self._consumer is None:
+            return set()
+        fetched = {each.partition for each in self._consumer.assignment() if each.topic == self._topic}
+        return set(partitions) - fetched
 
     def trouble(self, partitions: int) -> str | None:
         """Why the topic cannot be read now, if it cannot."""

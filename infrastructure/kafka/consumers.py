@@ -125,6 +125,7 @@ class Consumers:
         self._flow: Any = None
         self._failure: BaseException | None = None
         self._kafka_trouble: str | None = None
+        self._dropped = set[int]()
         self._observer = Observer(consumed.views)
 
     # --- the role ---
@@ -238,6 +239,13 @@ class Consumers:
 
     def _look(self, partitions: int) -> None:
         """The client mends what it can without a word; who operates it wants to know all the same."""
+        assert self._assignment is not None
+        with self._turn:
+            dropped = self._flow.dropped(self._assignment.held)
+        if dropped and dropped == self._dropped:
+            detail = f"the client dropped the partitions {sorted(dropped)}"
+            self._failure = self._failure or KafkaClientFailed(detail)
+        self._dropped = dropped
         trouble = self._flow.trouble(partitions)
         if trouble and not self._kafka_trouble:
             _logger.warning("Kafka: %s", trouble)
