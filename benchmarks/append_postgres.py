@@ -108,10 +108,13 @@ class Standing:
             thread.join()
 
 
-def _append_in_turns(url: str, name: str, each: int, pipe: Connection) -> None:
-    """One service process: `CALLERS` threads, a burst for each turn that the pipe names."""
+def _append_in_turns(url: str, name: str, each: int, awaiting: bool, pipe: Connection) -> None:  # noqa: FBT001
+    """One service process: `CALLERS` threads or tasks, a burst for each turn that the pipe names."""
     with open_postgres_log(url, SystemClock()) as log:
-        burst = crowd(lambda stream: append(log, f"{name}-{stream}", 0), CALLERS, each)
+        if awaiting:
+            burst = tasks(lambda stream: append_async(log, f"{name}-{stream}"), CALLERS, each)
+        else:
+            burst = crowd(lambda stream: append(log, f"{name}-{stream}", 0), CALLERS, each)
         pipe.send("ready")
         while (turn := pipe.recv()) is not None:
             burst.take_turn(turn)
@@ -119,12 +122,13 @@ def _append_in_turns(url: str, name: str, each: int, pipe: Connection) -> None:
 
 
 @contextmanager
-def several_processes(url: str, each: int) -> Iterator[Contender]:
+def several_processes(url: str, each: int, *, awaiting: bool = False) -> Iterator[Contender]:
     spawn = multiprocessing.get_context("spawn")
     pipes, children = [], []
     for number in range(PROCESSES):
         ours, theirs = spawn.Pipe()
-        child = spawn.Process(target=_append_in_turns, args=(url, f"process-{number}", each, theirs))
+        name = f"{'tasks' if awaiting else 'threads'}-{number}"
+        child = spawn.Process(target=_append_in_turns, args=(url, name, each, awaiting, theirs))
         child.start()
         pipes.append(ours)
         children.append(child)
@@ -197,15 +201,20 @@ def measure_appends(server: str) -> list[Line]:
         race(12, eight, many, awaiting, *([theirs] if theirs else []))
         eight_beside = Contender(eight_threads.burst)
         processes = stack.enter_context(several_processes(url, 20))
-        race(12, eight_beside, processes)
+        awaited = stack.enter_context(several_processes(url, 20, awaiting=True))
+        race(12, eight_beside, processes, awaited)
         assert log.verify().ok
-    against_stock = [at_least("64 callers / stock recorder, 8 threads", many, theirs, 8.0)] if theirs else []
+    against_stock = theirs and [
+        at_least("64 threads / stock recorder, 8 threads", many, theirs, 8.0),
+        at_least("64 asyncio callers / stock recorder, 8 threads", awaiting, theirs, 8.0),
+    ]
     return [
         at_least("one caller / raw INSERT + commit", one, floor, 0.5),
-        at_least("64 callers / 8 unordered raw connections", many, eight, 1.5),
-        *against_stock,
+        at_least("64 threads / 8 unordered raw connections", many, eight, 1.5),
+        *(against_stock or []),
         at_least("64 asyncio callers / 8 raw connections", awaiting, eight, 1.5),
-        at_least("4 processes x 16 callers / 8 raw connections", processes, eight_beside, 1.0),
+        at_least("4 processes x 16 threads / 8 raw connections", processes, eight_beside, 1.0),
+        at_least("4 processes x 16 asyncio callers / 8 raw connections", awaited, eight_beside, 1.0),
     ]
 
 
