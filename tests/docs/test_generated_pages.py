@@ -79,7 +79,6 @@ def _one_of(base: str) -> type:
 
 
 WITHOUT_A_TEST = {
-    "answers.undelivered": "a broker that refuses an answer for good; outages are waited for, and tested",
     "log.head_moved": "a second owner of the log, which its lock prevents",
     "pit.lookahead": "raised by validate_no_lookahead, which is to come",
     "pit.survivorship": "a warning of the universe check, which is to come",
