@@ -18,6 +18,8 @@ from infrastructure.roles.role import RoleStatus
 from infrastructure.roles.wiring import Core
 
 TURN = "schedule"
+SILENCE_S = 10.0
+"""An active process that its database session does not hear for so long (it was frozen) loses the turn."""
 _LOOK_S = 1.0
 """How often a standby asks for its turn, and the active one whether it still has it."""
 _log = logging.getLogger(__name__)
@@ -28,7 +30,7 @@ class Schedule:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._turn = Turn(core.database_url, TURN)
+        self._turn = Turn(core.database_url, TURN, silence_s=SILENCE_S)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._take_turns, name="schedule", daemon=True)
         self._is_active = False

@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 import yaml
 
+from tests.support.fault_proxy import FaultProxy
 from tests.support.kafka import KafkaBroker
 from tests.support.postgres import PostgresServer
 from tests.support.processes import ServerProcess, free_port, wait_until
@@ -75,14 +76,24 @@ class RoleProcess:
 
 
 class Stack:
-    """PostgreSQL, Kafka and the roles; `more` are further settings of every role, such as failpoints."""
+    """PostgreSQL, Kafka and the roles; `more` are further settings of every role, such as failpoints.
+
+    `proxied`: the roles reach database and broker through `to_postgres` and `to_kafka`, which can be cut.
+    """
 
     def __init__(
-        self, folder: Path, roles: Sequence[str] = ROLES, more: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        roles: Sequence[str] = ROLES,
+        more: Mapping[str, str] | None = None,
+        *,
+        proxied: bool = False,
     ) -> None:
         self.folder = folder
         self.postgres = PostgresServer()
         self.kafka = KafkaBroker()
+        self.to_postgres = FaultProxy(self.postgres.port) if proxied else None
+        self.to_kafka = FaultProxy(self.kafka.behind_proxy, self.kafka.proxy_port) if proxied else None
         self.more = dict(more or {})
         self._services = services()
         self.api_port = free_port()
@@ -153,6 +164,9 @@ class Stack:
         """End everything, however it stands."""
         for role in self.roles.values():
             role.kill()
+        for proxy in (self.to_kafka, self.to_postgres):
+            if proxy is not None:
+                proxy.close()
         self.kafka.close()
         self.postgres.close()
         shutil.rmtree(self.folder / "optaic", ignore_errors=True)
@@ -164,9 +178,10 @@ class Stack:
         return RoleProcess(name or service, self._services[service], env, self.folder)
 
     def _on_this_machine(self, value: str) -> str:
+        database = self.to_postgres.port if self.to_postgres else self.postgres.port
         replaced = (
-            ("postgres:5432", f"127.0.0.1:{self.postgres.port}"),
-            ("kafka:9092", self.kafka.bootstrap),
+            ("postgres:5432", f"127.0.0.1:{database}"),
+            ("kafka:9092", self.kafka.bootstrap_proxied if self.to_kafka else self.kafka.bootstrap),
             ("/var/lib/optaic", str(self.folder / "optaic")),
             ("0.0.0.0", "127.0.0.1"),
         )
