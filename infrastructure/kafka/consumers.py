@@ -295,9 +295,16 @@ class Consumers:
 
     def _on_error(self, error: "KafkaError") -> None:
         """What the client cannot mend itself ends the role; the rest is said until messages come again."""
-        if error.fatal():
+        if error.fatal() or error.code() in _for_good():
             self._failure = self._failure or KafkaClientFailed(f"{error.name()}: {error.str()}")
         self._kafka_trouble = error.str()
+
+
+def _for_good() -> tuple[int, ...]:
+    """What the client never mends, by its code: a callback is not told that an error is fatal."""
+    from confluent_kafka import KafkaError
+
+    return KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
 def _observed(views: PartitionedViews) -> PartitionedViews:

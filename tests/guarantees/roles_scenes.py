@@ -34,7 +34,7 @@ from tests.guarantees.roles_world import (
     settle,
     sources,
 )
-from tests.http.life import API, ZIP, package
+from tests.http.life import API, TRAINED_AS_OF, ZIP, package
 from tests.support.compose import Stack
 from tests.support.processes import wait_until
 
@@ -135,6 +135,24 @@ def _endless() -> bytes:
             text = b"import time\ntime.sleep(600)\n" if name == "training/trainer.py" else old.read(name)
             new.writestr(zipfile.ZipInfo(name), text)
     return made.getvalue()
+
+
+def archived(at: Scene, name: str) -> str:
+    """An instance with a pending run is archived: a policy has to cancel the run. Returns the run's id."""
+    with at.client() as client:
+        asked = {"name": name, "definition": "toy-signal@1.0.0"}
+        made = client.post("/instances", json={**asked, "training_datasets": [{"dataset": "us-prices"}]})
+        assert made.status_code == 201, made.text
+        wish = {"kind": "training", "as_of": TRAINED_AS_OF, "executor": "external"}
+        run_id = client.post(f"/instances/{name}/runs", json=wish).json()["run_id"]
+        gone = client.post(f"/instances/{name}/archive", json={"reason": "no longer wanted"})
+        assert gone.status_code == 200, gone.text
+    return run_id
+
+
+def cancelled(at: Scene, run_id: str) -> list[str]:
+    """Who cancelled a run, once for each time."""
+    return [row.actor for row in at.rows_of(run_id) if row.action.endswith(".cancelled")]
 
 
 def seconds(action: Callable[[], None]) -> float:

@@ -8,7 +8,15 @@ from confluent_kafka.admin import AdminClient
 
 from infrastructure.kafka.consumers import GROUP as PROJECT_GROUP
 from infrastructure.kafka.intake_role import GROUP as INTAKE_GROUP
-from tests.guarantees.roles_scenes import SLOW, Scene, give_slow_instance, scene, seconds
+from tests.guarantees.roles_scenes import (
+    SLOW,
+    Scene,
+    archived,
+    cancelled,
+    give_slow_instance,
+    scene,
+    seconds,
+)
 from tests.guarantees.roles_world import facts_of
 from tests.http.life import TRAINED_AS_OF
 from tests.support.compose import ROLES
@@ -102,24 +110,6 @@ def only_active(at: Scene) -> str:
     wait_until(lambda: len(active(at)) == 1, "not exactly one schedule acts", TAKES_OVER_S)
     (name,) = active(at)
     return name
-
-
-def archived(at: Scene, name: str) -> str:
-    """An instance with a pending run is archived: a policy has to cancel the run. Returns the run's id."""
-    with at.client() as client:
-        asked = {"name": name, "definition": "toy-signal@1.0.0"}
-        made = client.post("/instances", json={**asked, "training_datasets": [{"dataset": "us-prices"}]})
-        assert made.status_code == 201, made.text
-        wish = {"kind": "training", "as_of": TRAINED_AS_OF, "executor": "external"}
-        run_id = client.post(f"/instances/{name}/runs", json=wish).json()["run_id"]
-        gone = client.post(f"/instances/{name}/archive", json={"reason": "no longer wanted"})
-        assert gone.status_code == 200, gone.text
-    return run_id
-
-
-def cancelled(at: Scene, run_id: str) -> list[str]:
-    """Who cancelled a run, once for each time."""
-    return [row.actor for row in at.rows_of(run_id) if row.action.endswith(".cancelled")]
 
 
 def test_a_standby_acts_when_the_active_schedule_is_killed(two: Scene):

@@ -23,6 +23,7 @@ from tests.support.compose import Stack
 
 WEB = [f"web-{number}" for number in range(6)]
 SERVICES = [f"svc-{number:02}" for number in range(54)]
+FENCED = "Static consumer fenced"
 ROUNDS = {False: 1, True: 20}
 """How often every fault happens, in the short and in the long form."""
 
@@ -67,4 +68,5 @@ def _suffer(stack: Stack, seed: int, rounds: int) -> None:
             f"{head} events, {changes} changes of production, {repeated} repeated messages, {results} results"
         )
     assert {row.tenant for row in rows} >= set(WEB + SERVICES[:50])
-    assert told.ended == []
+    # a static member that a broker's crash fenced ends, and is started again as the compose file says
+    assert all(FENCED in one for one in told.ended), told.ended
