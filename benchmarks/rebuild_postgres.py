@@ -1,7 +1,9 @@
 """All five views on PostgreSQL, folded from a log of the same database, against a raw COPY of the same rows.
 
-`python -m benchmarks.rebuild_postgres [events]` (default 200,000) prints, in one run: reading and decoding the log's pages; a rebuild from the log; a rebuild that compares it with the live views (both hashes); catching up in pages of 2,000 by partition, as a consumer does without its Kafka; and COPY of all the
-rows that came of it into tables of the same form.
+`python -m benchmarks.rebuild_postgres [events]` (default 200,000) prints, in one run: COPY of all rows that
+came of it into tables of the same form; reading and decoding the log's pages; a rebuild from the log; a
+rebuild that compares itself with the live views (both hashes); and catching up in pages of 2,000 by
+partition, as a consumer does without its Kafka.
 """
 
 import sys

@@ -9,7 +9,7 @@ lock find themselves fenced and go on with the new generation.
 
 import logging
 import time
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from uuid import uuid4
@@ -82,6 +82,7 @@ class Rebuilding:
                 with self._store.read() as connection:
                     lowest = min(read_standing(connection, self._projections).lowest(name) for name in copies)
                 self._fill(copies.values(), lowest)
+                self._index(copies.values())
                 formers, position = self._compared(copies)
                 rebuilt = {name: self._hash(copy.generation, position) for name, copy in copies.items()}
                 finish(copies)
@@ -97,6 +98,13 @@ class Rebuilding:
             )
             for name in copies
         )
+
+    def _index(self, copies: Iterable["_Copy"]) -> None:
+        """A whole index costs less than one that grows row by row."""
+        for copy in copies:
+            with self._store.write() as connection:
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                generations.create_indexes(connection, copy.generation)
 
     @contextmanager
     def _copies(self, names: Sequence[str]) -> Generator[dict[str, "_Copy"]]:
@@ -117,7 +125,7 @@ class Rebuilding:
             _drop_leftovers(connection, self._projections[name], stored)
             number = max((row.generation for row in stored), default=0) + 1
             made = generations.generation(self._projections[name], number)
-            generations.create(connection, made, self._owner, serving=False)
+            generations.create(connection, made, self._owner, serving=False, indexed=False)
         return _Copy(made, ViewWriter(self._store, made, self._owner, 0))
 
     def _fill(self, copies: Collection["_Copy"], until: int) -> None:

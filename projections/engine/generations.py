@@ -25,6 +25,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.schema import CreateTable
 
 from projections.engine.errors import ViewFenced
 from projections.engine.projection import Projection
@@ -130,16 +131,28 @@ def all_progress(connection: Connection) -> tuple[Progress, ...]:
     return tuple(Progress(*row) for row in connection.execute(select(progress).order_by(*order)))
 
 
-def create(connection: Connection, made: Generation, owner: str, *, serving: bool) -> None:
+def create(
+    connection: Connection, made: Generation, owner: str, *, serving: bool, indexed: bool = True
+) -> None:
     """Create empty tables of a generation and its progress, one partition at position 0."""
-    create_tables(connection, made)
+    create_tables(connection, made, indexed=indexed)
     add_partition(connection, made, owner, serving=serving)
 
 
-def create_tables(connection: Connection, made: Generation) -> None:
+def create_tables(connection: Connection, made: Generation, *, indexed: bool = True) -> None:
     """Create empty tables of a generation, whatever bears their names."""
     made.metadata.drop_all(connection)
-    made.metadata.create_all(connection)
+    for table in made.metadata.sorted_tables:
+        connection.execute(CreateTable(table))
+    if indexed:
+        create_indexes(connection, made)
+
+
+def create_indexes(connection: Connection, made: Generation) -> None:
+    """Create the indexes that tables were created without; those of primary keys are always there."""
+    for table in made.metadata.sorted_tables:
+        for index in sorted(table.indexes, key=lambda each: each.name or ""):
+            index.create(connection)
 
 
 def add_partition(

@@ -217,6 +217,9 @@ def test_all_folds_of_a_process_share_one_connection_for_look_ups(log, partition
     parts = partitions(log)
     views = parts.views()
     parts.assign(views)
+    for partition in parts.at:
+        parts.feed(views, partition, 50)
+    parts.assign(views)
     parts.feed_all(views)
     sessions = "SELECT application_name FROM pg_stat_activity WHERE datname = current_database()"
     names = [row[0] for row in parts.rows(sessions)]
