@@ -6,7 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SDK = Path(__file__).resolve().parents[1] / "sdk" / "optaic" / "mlops"
-MODULES = ("tracking", "registry", "data", "pipeline", "client", "commands", "base", "point_in_time")
+MODULES = (
+    "tracking",
+    "registry",
+    "data",
+    "pipeline",
+    "client",
+    "commands",
+    "base",
+    "point_in_time",
+    "lookahead",
+    "monitoring",
+)
 INTRO = """# The SDK
 
 `pip install optaic-mlops`. It talks to `OPTAIC_MLOPS_URL`; without it, to the embedded service of the data

@@ -80,7 +80,6 @@ def _one_of(base: str) -> type:
 
 WITHOUT_A_TEST = {
     "log.head_moved": "a second owner of the log, which its lock prevents",
-    "pit.lookahead": "raised by validate_no_lookahead, which is to come",
     "pit.survivorship": "a warning of the universe check, which is to come",
     "request.incomplete": "a connection that ends within a body",
     "view.row_missing": "a log whose events do not fit together",
