@@ -18,6 +18,7 @@ from infrastructure.http.errors import (
     RequestRouteUnknown,
     ServiceInternalError,
 )
+from infrastructure.postgres.errors import DatabaseUnreachable
 
 STATUS: dict[Kind, int] = {
     Kind.MALFORMED: 400,
@@ -91,8 +92,23 @@ def problem_response(problem: Problem, headers: dict[str, str] | None = None) ->
     )
 
 
+def _is_of_a_database_away(failure: Exception) -> bool:
+    """By name: the embedded mode does not load the driver."""
+    origin = getattr(failure, "orig", None) or failure
+    return any(
+        each.__module__.startswith("psycopg") and each.__name__ in ("OperationalError", "InterfaceError")
+        for each in type(origin).__mro__
+    )
+
+
 def internal_error(correlation_id: UUID, failure: Exception) -> Response:
-    """The last resort; the traceback goes to the service's log, not to the client."""
+    """The last resort; the traceback goes to the service's log, not to the client. A database that went away
+    in the middle of a read is no failure of the service: the client asks again.
+    """
+    if _is_of_a_database_away(failure):
+        _logger.warning("request %s met a database that is away: %s", correlation_id, failure)
+        away = DatabaseUnreachable("the database did not answer; nothing is known to be written")
+        return problem_response(problem_of(away, correlation_id))
     _logger.error("request %s failed", correlation_id, exc_info=failure)
     broken = ServiceInternalError("the service failed; nothing is known to be written")
     return problem_response(problem_of(broken, correlation_id, status=500))

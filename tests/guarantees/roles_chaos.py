@@ -79,7 +79,7 @@ class Chaos:
         before = self._history.progress()
 
         def both_go_on() -> bool:
-            assert self._history.breaches == (), f"after {name}"
+            assert not self._history.breaches, f"after {name}: {self._history.breaches}"
             self._start_what_ended(name)
             return all(now > then for now, then in zip(self._history.progress(), before, strict=True))
 

@@ -74,7 +74,7 @@ class Scene:
 
     def check(self) -> list[Row]:
         """Let it settle; everything that must hold, holds."""
-        assert self.history.breaches == ()
+        assert not self.history.breaches, self.history.breaches
         settle(self.stack, self.core)
         rows = read_log(self.stack)
         check_history(rows, self.history.ops)
