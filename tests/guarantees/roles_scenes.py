@@ -34,7 +34,7 @@ from tests.guarantees.roles_world import (
     settle,
     sources,
 )
-from tests.http.life import API, TRAINED_AS_OF, ZIP, package
+from tests.http.life import API, ZIP, package
 from tests.support.compose import Stack
 from tests.support.processes import wait_until
 
@@ -137,22 +137,26 @@ def _endless() -> bytes:
     return made.getvalue()
 
 
-def archived(at: Scene, name: str) -> str:
-    """An instance with a pending run is archived: a policy has to cancel the run. Returns the run's id."""
-    with at.client() as client:
-        asked = {"name": name, "definition": "toy-signal@1.0.0"}
-        made = client.post("/instances", json={**asked, "training_datasets": [{"dataset": "us-prices"}]})
-        assert made.status_code == 201, made.text
-        wish = {"kind": "training", "as_of": TRAINED_AS_OF, "executor": "external"}
-        run_id = client.post(f"/instances/{name}/runs", json=wish).json()["run_id"]
-        gone = client.post(f"/instances/{name}/archive", json={"reason": "no longer wanted"})
-        assert gone.status_code == 200, gone.text
-    return run_id
+def trained(at: Scene, name: str) -> None:
+    """A new instance gets its first version: a policy has to promote it."""
+    policy = {"mode": "automatic", "metric": "rank_ic", "at_least": 0.01}
+    tenant = at.tenants[0]
+    host = at.stack.api.removesuffix(API)
+    with httpx.Client(base_url=host, headers=tenant.headers, timeout=60) as client:
+        life = RoleLife(client, service_for(at.core, tenant.name))
+        life.instance(name, promotion_policy=policy)
+        life.trained(name)
 
 
-def cancelled(at: Scene, run_id: str) -> list[str]:
-    """Who cancelled a run, once for each time."""
-    return [row.actor for row in at.rows_of(run_id) if row.action.endswith(".cancelled")]
+def promoted(rows: Sequence[Row], name: str) -> list[str]:
+    """Who promoted the instance's versions, once for each time."""
+    found = [row for row in rows if row.action == "model_version.promoted"]
+    return [row.actor for row in found if row.said["instance"] == name]
+
+
+def await_promotion(at: Scene, name: str, timeout_s: float = 30) -> None:
+    """Wait until somebody promotes the instance's version."""
+    wait_until(lambda: bool(promoted(read_log(at.stack), name)), f"nobody promotes {name}", timeout_s)
 
 
 def seconds(action: Callable[[], None]) -> float:

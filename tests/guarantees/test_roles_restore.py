@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from tests.guarantees.roles_checks import Row, check_activity, read_log
-from tests.guarantees.roles_scenes import Scene, archived, cancelled, scene
+from tests.guarantees.roles_scenes import Scene, await_promotion, promoted, scene, trained
 from tests.guarantees.roles_world import facts_of, settle
 from tests.support.compose import services
 from tests.support.processes import wait_until
@@ -22,8 +22,8 @@ pytestmark = [
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """A log with an event on which a policy has acted."""
     with scene(tmp_path_factory.mktemp("scene")) as made:
-        run_id = archived(made, "of-the-past")
-        wait_until(lambda: bool(cancelled(made, run_id)), "no policy acts")
+        trained(made, "of-the-past")
+        await_promotion(made, "of-the-past")
         settle(made.stack, made.core)
         yield made
 
@@ -50,12 +50,13 @@ def goes_on_without_repeating(at: Scene, before: list[Row], change: Callable[[],
     wait_until(lambda: facts_of(at.stack, "schedule")["active"], "the schedule does not act")
     wait_until(lambda: len(read_log(at.stack)) >= len(before), "the log is not back")
     name = f"of-{change.__name__.replace('_', '-')}"
-    run_id = archived(at, name)
-    wait_until(lambda: bool(cancelled(at, run_id)), "no policy acts on what is new")
+    trained(at, name)
+    await_promotion(at, name)
     after = read_log(at.stack)
     assert after[: len(before)] == before
-    news = by_policies(after[len(before) :])
-    assert [row.stream_id for row in news] == [row.stream_id for row in at.rows_of(run_id)[-1:]]
+    assert promoted(after[len(before) :], name) == ["policy:promotion"]
+    commands = {row.command_id for row in by_policies(after[len(before) :])}
+    assert len(commands) == 1, "policies acted on what is old"
 
 
 def test_a_restored_backup_fires_no_policy(at: Scene, tmp_path: Path):
