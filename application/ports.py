@@ -1,6 +1,7 @@
 """What the outside must provide. Adapters live in `infrastructure/`; tests may bring their own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
@@ -234,13 +235,37 @@ class Packages(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class MeasuredInput:
+    """A pinned input as contracts see it."""
+
+    rows: "Callable[[], pl.DataFrame]"
+    """What was known of it at the run's `as_of`; read only when a contract asks."""
+    sessions: Callable[[date, date], Sequence[tuple[date, datetime]]] | None = None
+    """Its calendar: sessions in [first, last] with their close."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredRun:
+    """What is known of a run beside its output. None, or no input: not known, so nothing is judged by it."""
+
+    as_of: datetime | None = None
+    entities: int | None = None
+    """How many entities the first input holds."""
+    decisions: Mapping[date, datetime] | None = None
+    """The dates that the output has to be about, with their decision times."""
+    trained_as_of: datetime | None = None
+    inputs: Mapping[str, MeasuredInput] = field(default_factory=dict[str, MeasuredInput])
+    """By role."""
+
+
 class Measurer(Protocol):
     """Takes the figures that contracts judge."""
 
-    def measure(
-        self, contracts: Sequence[Contract], output: Path, expected_entities: int | None
-    ) -> Measurements:
-        """Measure a staged Parquet file of predictions for the contracts that judge frames."""
+    def measure(self, contracts: Sequence[Contract], output: Path, run: MeasuredRun) -> Measurements:
+        """Measure a staged Parquet file of predictions, and the run it came from, for the contracts that
+        judge frames; what cannot be measured for want of a fact is left out.
+        """
         ...
 
 

@@ -31,7 +31,7 @@ def check_contracts(contracts: Iterable[Contract]) -> None:
 
 
 def frame_contracts(contracts: Iterable[Contract]) -> tuple[Contract, ...]:
-    """Those that judge output rows, in their order."""
+    """Those that judge what an inference run took in and gave, in their order."""
     return tuple(contract for contract in contracts if isinstance(kind_of(contract), FrameKind))
 
 
@@ -96,7 +96,7 @@ def _judge(
         return kind.judge(config, metrics)
     measurement = measured.get(contract.key())
     if measurement is None:
-        message = f"{contract.kind} was not measured on this output"
+        message = f"{contract.kind} was not measured: it needs {kind.needs}"
         return Finding(code="guardrail.not_measured", message=message, observed={}, limit={})
     return kind.judge(config, measurement)
 

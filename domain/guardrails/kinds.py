@@ -7,8 +7,17 @@ from typing import Any, Protocol
 import msgspec
 
 from domain.guardrails import (
+    dataset_coverage,
+    dataset_freshness,
+    dataset_pit,
+    dataset_schema,
+    filter_subset,
+    model_freshness,
     model_performance,
+    model_stability,
+    regime_labels,
     regime_probabilities,
+    relevance_scores,
     signal_bounds,
     signal_coverage,
     signal_schema,
@@ -29,10 +38,12 @@ class ContractConfig(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FrameKind:
-    """A kind that judges what was measured on output rows."""
+    """A kind that judges what was measured on an inference run: its output's rows, its inputs, its model."""
 
     config: type[Any]
     judge: Callable[[Any, Measurement], Finding | None]
+    needs: str = "the output's rows"
+    """What has to be there before it can be measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,25 @@ KINDS: dict[str, FrameKind | MetricKind] = {
     "signal.schema": FrameKind(signal_schema.Config, signal_schema.judge),
     "signal.coverage": FrameKind(signal_coverage.Config, signal_coverage.judge),
     "regime.probabilities": FrameKind(regime_probabilities.Config, regime_probabilities.judge),
+    "regime.labels": FrameKind(regime_labels.Config, regime_labels.judge),
+    "relevance.scores": FrameKind(relevance_scores.Config, relevance_scores.judge),
+    "filter.subset": FrameKind(
+        filter_subset.Config, filter_subset.judge, "an output and the pinned input of its role"
+    ),
+    "dataset.schema": FrameKind(dataset_schema.Config, dataset_schema.judge, "the rows of its role"),
+    "dataset.pit": FrameKind(
+        dataset_pit.Config, dataset_pit.judge, "knowledge dates and the run's decision times"
+    ),
+    "dataset.freshness": FrameKind(
+        dataset_freshness.Config, dataset_freshness.judge, "a pinned input with a calendar"
+    ),
+    "dataset.coverage": FrameKind(
+        dataset_coverage.Config, dataset_coverage.judge, "rows and the dates expected of them"
+    ),
+    "model.stability": FrameKind(
+        model_stability.Config, model_stability.judge, "a reference to be compared with"
+    ),
+    "model.freshness": FrameKind(model_freshness.Config, model_freshness.judge, "a model and a moment"),
     "model.performance": MetricKind(model_performance.Config, model_performance.judge),
 }
 
@@ -70,3 +100,8 @@ def config_of(contract: Contract) -> ContractConfig:
     if problem:
         raise GuardrailContractMalformed(f"{contract.kind}: {problem}", contract=contract.kind)
     return config
+
+
+def config_schema(kind: str) -> dict[str, Any]:
+    """The JSON Schema of a kind's config; raises GuardrailKindUnknown."""
+    return msgspec.json.schema(kind_of(Contract(kind=kind)).config)

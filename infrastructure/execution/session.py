@@ -57,6 +57,7 @@ class _Progress(msgspec.Struct, forbid_unknown_fields=True):
 class _Staged(msgspec.Struct, forbid_unknown_fields=True):
     path: str
     format: str = ""
+    decisions: tuple[date, ...] | None = None
 
 
 class _Results(msgspec.Struct, forbid_unknown_fields=True):
@@ -93,6 +94,8 @@ class RunSession:
         self.failure: tuple[str, str] | None = None
         self.entities: int | None = None
         """How many entities the run's first input holds, once it was read."""
+        self.decisions: tuple[date, ...] | None = None
+        """The dates that the staged output has to be about, as the definition picked them."""
         self._calls: Mapping[str, Callable[[Any], Answer]] = {
             "describe": self._describe,
             "read": self._read,
@@ -214,12 +217,14 @@ class RunSession:
         return {}
 
     def _stage_output(self, arguments: object) -> Answer:
-        path = self._own(msgspec.convert(arguments, _Staged).path)
+        told = msgspec.convert(arguments, _Staged)
+        path = self._own(told.path)
         if not path.is_file():
             raise RunOutputMalformed(f"{path.name} is not a file")
         staged = self._folder.staged / "output.parquet"
         shutil.copyfile(path, staged, follow_symlinks=False)
         self.output = staged
+        self.decisions = told.decisions
         return {}
 
     def _stage_artifact(self, arguments: object) -> Answer:

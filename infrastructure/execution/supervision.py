@@ -17,6 +17,7 @@ from domain.run.pins import Artifact
 from domain.shared.errors import RuleBroken
 from infrastructure.execution.ending import Ending, Stop, failure_of
 from infrastructure.execution.errors import RunOutputMalformed
+from infrastructure.execution.measured_run import measured_run
 from infrastructure.execution.run_folder import RunFolder
 from infrastructure.execution.session import RunSession
 from infrastructure.execution.socket_server import serve_socket
@@ -136,7 +137,9 @@ class Supervision:
         )
 
     def _measure(self, output: Path) -> Measurements:
-        return self._around.measurer.measure(self.work.manifest.contracts, output, self.session.entities)
+        around, session = self._around, self.session
+        run = measured_run(self.work, around.datasets, around.sessions, session.entities, session.decisions)
+        return around.measurer.measure(self.work.manifest.contracts, output, run)
 
     def _check_output(self, path: Path) -> None:
         """R6 again, outside the run's own code: what it staged must be rows of its own decisions."""

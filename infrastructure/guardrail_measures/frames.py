@@ -1,53 +1,50 @@
-"""One measure a contract kind: from a frame (date, entity, columns) to counts, extremes and keys."""
+"""What is measured on an output's rows alone: from a frame (date, entity, columns) to figures."""
 
 import math
-from dataclasses import dataclass
+from itertools import pairwise
 
 import polars as pl
 
-from domain.guardrails import regime_probabilities, signal_bounds, signal_coverage, signal_schema
-
-KEYS_SHOWN = 20
-_TYPES: dict[str, pl.DataType] = {
-    "float64": pl.Float64(),
-    "float32": pl.Float32(),
-    "int64": pl.Int64(),
-    "int32": pl.Int32(),
-    "string": pl.String(),
-    "bool": pl.Boolean(),
-    "date": pl.Date(),
-    "timestamp": pl.Datetime("us", "UTC"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What was seen: rows (or dates) that break the limit, named figures, the first keys as `date/entity`."""
-
-    breaching: int
-    observed: dict[str, float]
-    keys: tuple[str, ...] = ()
+from application.ports import MeasuredRun
+from domain.guardrails import (
+    regime_labels,
+    regime_probabilities,
+    relevance_scores,
+    signal_bounds,
+    signal_coverage,
+    signal_schema,
+)
+from infrastructure.guardrail_measures.figures import (
+    KEYS_SHOWN,
+    TYPES,
+    Figures,
+    extremes,
+    first_keys,
+    is_number,
+    is_valued,
+    repeated,
+)
 
 
-def bounds(config: signal_bounds.Config, frame: pl.DataFrame, _expected: int | None) -> Figures:
+def bounds(config: signal_bounds.Config, frame: pl.DataFrame, _run: MeasuredRun) -> Figures:
     """Rows whose value is missing or outside [low, high]; a missing column breaks every row, at least one."""
     if config.column not in frame.columns or not frame.schema[config.column].is_numeric():
-        return Figures(max(frame.height, 1), {}, _keys(frame))
+        return _broken_column(frame)
     values = pl.col(config.column).cast(pl.Float64)
     inside = values.is_between(config.low, config.high) & values.is_not_nan()
     broken = frame.filter(~inside.fill_null(value=False))
-    return Figures(broken.height, _extremes(frame[config.column]), _keys(broken))
+    return Figures(broken.height, extremes(frame[config.column]), first_keys(broken))
 
 
-def schema(config: signal_schema.Config, frame: pl.DataFrame, _expected: int | None) -> Figures:
+def schema(config: signal_schema.Config, frame: pl.DataFrame, _run: MeasuredRun) -> Figures:
     """Missing columns, other types, repeated (date, entity), rows with a null."""
     missing = [name for name in config.columns if name not in frame.columns]
     other = [
         name
         for name, kind in config.columns.items()
-        if name in frame.columns and frame.schema[name] != _TYPES[kind]
+        if name in frame.columns and frame.schema[name] != TYPES[kind]
     ]
-    repeated = frame.filter(pl.struct("date", "entity").is_duplicated())
+    twice = frame.filter(repeated(frame))
     present = [name for name in config.columns if name in frame.columns]
     nulls = (
         frame.clear()
@@ -57,22 +54,25 @@ def schema(config: signal_schema.Config, frame: pl.DataFrame, _expected: int | N
     observed = {
         "missing_columns": float(len(missing)),
         "columns_of_another_type": float(len(other)),
-        "rows_with_a_repeated_key": float(repeated.height),
+        "rows_with_a_repeated_key": float(twice.height),
         "rows_with_a_null": float(nulls.height),
     }
-    return Figures(repeated.height + nulls.height, observed, _keys(pl.concat([repeated, nulls])))
+    return Figures(twice.height + nulls.height, observed, first_keys(pl.concat([twice, nulls])))
 
 
-def coverage(config: signal_coverage.Config, frame: pl.DataFrame, expected: int | None) -> Figures:
-    """Dates on which fewer than `at_least` of the expected entities have a value."""
-    wanted = config.entities if config.entities is not None else expected
+def coverage(config: signal_coverage.Config, frame: pl.DataFrame, run: MeasuredRun) -> Figures:
+    """Dates, those of the run's decisions too, on which fewer than `at_least` of the expected entities have
+    a value.
+    """
+    wanted = config.entities if config.entities is not None else run.entities
     if config.column is not None and config.column not in frame.columns:
         return Figures(1, {"dates": 0.0, "expected": float(wanted or 0)})
-    valued = frame if config.column is None else frame.with_columns(_valued=_is_valued(frame, config.column))
+    valued = frame if config.column is None else frame.with_columns(_valued=is_valued(frame, config.column))
     counted = pl.col("entity") if config.column is None else pl.col("entity").filter(pl.col("_valued"))
-    dates = valued.group_by("date").agg(entities=counted.n_unique()).sort("date")
-    target = wanted if wanted is not None else _largest(dates)
-    short = dates.filter(pl.col("entities") < math.ceil(target * config.at_least - 1e-9))
+    dates = _with_every_decision(valued.group_by("date").agg(entities=counted.n_unique()), run)
+    target = wanted if wanted is not None else max(dates["entities"].to_list(), default=0)
+    needed = max(math.ceil(target * config.at_least - 1e-9), 1)
+    short = dates.filter(pl.col("entities") < needed)
     observed = {"dates": float(dates.height), "expected": float(target)}
     if dates.height:
         counts = dates["entities"].to_list()
@@ -81,10 +81,17 @@ def coverage(config: signal_coverage.Config, frame: pl.DataFrame, expected: int 
     return Figures(short.height, observed, keys)
 
 
-def probabilities(config: regime_probabilities.Config, frame: pl.DataFrame, _expected: int | None) -> Figures:
+def _with_every_decision(dates: pl.DataFrame, run: MeasuredRun) -> pl.DataFrame:
+    """Add the decisions that no row is about, with no entity."""
+    expected = pl.Series("date", list(run.decisions or ()), dtype=pl.Date).to_frame()
+    absent = expected.join(dates, on="date", how="anti").with_columns(entities=pl.lit(0, dtype=pl.UInt32))
+    return pl.concat([dates.cast({"entities": pl.UInt32}), absent]).sort("date")
+
+
+def probabilities(config: regime_probabilities.Config, frame: pl.DataFrame, _run: MeasuredRun) -> Figures:
     """Rows whose probabilities are missing, outside [0, 1] or do not sum to 1."""
     if any(name not in frame.columns or not frame.schema[name].is_numeric() for name in config.columns):
-        return Figures(max(frame.height, 1), {}, _keys(frame))
+        return _broken_column(frame)
     columns = [pl.col(name).cast(pl.Float64) for name in config.columns]
     error = (pl.sum_horizontal(columns, ignore_nulls=False) - 1.0).abs()
     inside = pl.all_horizontal(
@@ -94,34 +101,44 @@ def probabilities(config: regime_probabilities.Config, frame: pl.DataFrame, _exp
         _error=error, _ok=((error <= config.tolerance) & inside).fill_null(value=False)
     )
     broken = checked.filter(~pl.col("_ok"))
-    finite = checked["_error"].drop_nulls().drop_nans().to_list()
-    observed = {"largest_error": max(finite)} if finite else {}
-    return Figures(broken.height, observed, _keys(broken))
+    largest = extremes(checked["_error"]).get("maximum")
+    observed = {} if largest is None else {"largest_error": largest}
+    return Figures(broken.height, observed, first_keys(broken))
 
 
-def _is_valued(frame: pl.DataFrame, column: str) -> pl.Expr:
-    value = pl.col(column)
-    return (
-        value.is_not_null() & value.is_not_nan() if frame.schema[column].is_float() else value.is_not_null()
-    )
+def scores(config: relevance_scores.Config, frame: pl.DataFrame, _run: MeasuredRun) -> Figures:
+    """Rows whose score is missing, infinite or negative, or whose feature stands twice on its date."""
+    if config.column not in frame.columns or not frame.schema[config.column].is_numeric():
+        return _broken_column(frame)
+    twice = repeated(frame)
+    good = is_number(config.column) & (pl.col(config.column) >= 0).fill_null(value=False)
+    broken = frame.filter(~good | twice)
+    observed = extremes(frame[config.column]) | {"rows_with_a_repeated_feature": float(twice.sum())}
+    return Figures(broken.height, observed, first_keys(broken))
 
 
-def _largest(dates: pl.DataFrame) -> int:
-    return max(dates["entities"].to_list(), default=0)
+def labels(config: regime_labels.Config, frame: pl.DataFrame, _run: MeasuredRun) -> Figures:
+    """Rows whose label is not of the set, and neighbouring labels whose means fall instead of growing."""
+    if config.column not in frame.columns or frame.schema[config.column] != pl.String():
+        return _broken_column(frame)
+    known = pl.col(config.column).is_in(list(config.labels)).fill_null(value=False)
+    broken = frame.filter(~known)
+    observed = {"labels_seen": float(frame[config.column].drop_nulls().n_unique())}
+    if config.ordered_by is not None:
+        if config.ordered_by not in frame.columns or not frame.schema[config.ordered_by].is_numeric():
+            return _broken_column(frame)
+        observed["labels_out_of_order"] = float(_out_of_order(config.labels, config, frame))
+    return Figures(broken.height, observed, first_keys(broken))
 
 
-def _extremes(values: pl.Series) -> dict[str, float]:
-    """Smallest and largest finite value; nothing when there is none."""
-    numbers = values.cast(pl.Float64)
-    finite = numbers.filter(numbers.is_finite().fill_null(value=False))
-    if finite.is_empty():
-        return {}
-    low, high = finite.min(), finite.max()
-    assert isinstance(low, float)
-    assert isinstance(high, float)
-    return {"minimum": low, "maximum": high}
+def _out_of_order(order: tuple[str, ...], config: regime_labels.Config, frame: pl.DataFrame) -> int:
+    assert config.ordered_by is not None
+    finite = frame.filter(is_number(config.ordered_by))
+    means = dict(finite.group_by(config.column).agg(pl.col(config.ordered_by).mean()).rows())
+    present = [means[label] for label in order if label in means]
+    return sum(high <= low for low, high in pairwise(present))
 
 
-def _keys(frame: pl.DataFrame) -> tuple[str, ...]:
-    rows = frame.sort("date", "entity").head(KEYS_SHOWN).select("date", "entity").rows()
-    return tuple(f"{day}/{entity}" for day, entity in rows)
+def _broken_column(frame: pl.DataFrame) -> Figures:
+    """The column is not there or of no use: every row breaks, at least one."""
+    return Figures(max(frame.height, 1), {}, first_keys(frame))

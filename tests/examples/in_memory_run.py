@@ -1,6 +1,6 @@
 """The executor's side of a run, kept in memory: it serves rows and keeps what the pipelines hand over."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class InMemoryRun:
         self.artifact = folder
         return artifact_format
 
-    def stage_output(self, path: Path) -> None:
+    def stage_output(self, path: Path, decisions: Sequence[date] | None = None) -> None:
         """Keep the predictions."""
         self.output = pl.read_parquet(path)
 

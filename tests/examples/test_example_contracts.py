@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from application.ports import MeasuredRun
 from domain.guardrails.contracts import Contract
 from domain.guardrails.events import GateReport
 from domain.guardrails.gates import evaluate
@@ -26,7 +27,7 @@ def judged_rows(package: str, rows: pl.DataFrame, folder: Path) -> GateReport:
     output = folder / "output.parquet"
     rows.write_parquet(output)
     contracts = contracts_of(package, folder)
-    measurements = ParquetMeasurer().measure(contracts, output, 20)
+    measurements = ParquetMeasurer().measure(contracts, output, MeasuredRun(entities=20))
     return evaluate("run_complete", "inference_run:r", contracts, measurements, None, "staging")
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from application.ports import MeasuredRun
 from domain.guardrails import signal_bounds
 from domain.guardrails.contract_errors import GuardrailContractMalformed, GuardrailKindUnknown
 from domain.guardrails.contracts import Contract
@@ -33,7 +34,7 @@ def frame(**columns: Any) -> pl.DataFrame:
 def judged(tmp_path: Path, law: Contract, rows: pl.DataFrame, space: Any = "staging") -> GateReport:
     path = tmp_path / "rows.parquet"
     rows.write_parquet(path)
-    measured = ParquetMeasurer().measure([law], path, 2)
+    measured = ParquetMeasurer().measure([law], path, MeasuredRun(entities=2))
     return evaluate("run_complete", "inference_run:x", [law], measured, None, space)
 
 
@@ -205,5 +206,5 @@ def test_a_gate_passes_exactly_when_nothing_breaches_and_never_blocks_less_in_of
 def test_bounds_hold_exactly_when_every_value_is_a_number_inside(values: list[float]) -> None:
     keys = {"date": [DAYS[0]] * len(values), "entity": [str(n) for n in range(len(values))]}
     rows = pl.DataFrame(keys | {"signal": values})
-    figures = frames.bounds(signal_bounds.Config(), rows, None)
+    figures = frames.bounds(signal_bounds.Config(), rows, MeasuredRun())
     assert figures.breaching == sum(not -1.0 <= value <= 1.0 for value in values)

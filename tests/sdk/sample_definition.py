@@ -194,7 +194,7 @@ class MemoryExecutor:
         self.artifact = folder
         return artifact_format
 
-    def stage_output(self, path: Path) -> None:
+    def stage_output(self, path: Path, decisions: Sequence[date] | None = None) -> None:
         self.output = pl.read_parquet(path)
 
     def complete(self, metrics: Mapping[str, float], facts: Mapping[str, Any]) -> None:

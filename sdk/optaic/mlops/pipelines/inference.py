@@ -1,6 +1,7 @@
 """Inference: what a model says at each decision, from what was known at that moment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,8 +25,8 @@ class Connection(Reader, Protocol):
         """Say how far the run is."""
         ...
 
-    def stage_output(self, path: Path) -> None:
-        """Hand in the predictions."""
+    def stage_output(self, path: Path, decisions: Sequence[date] | None = None) -> None:
+        """Hand in the predictions, and the dates that they have to be about."""
         ...
 
     def complete(self, metrics: Mapping[str, float], facts: Mapping[str, Any]) -> None:
@@ -51,7 +52,7 @@ def infer(description: RunDescription, components: Components, connection: Conne
     output = predict_rows(fitted, predictor, features.frame, index.features)
     path = Path("predictions.parquet")
     _with_origin(output, decisions, model).write_parquet(path)
-    connection.stage_output(path.resolve())
+    connection.stage_output(path.resolve(), decisions["date"].to_list())
     connection.progress(1.0, "done")
     facts = {
         "decisions": decisions.height,

@@ -75,9 +75,10 @@ class RunConnection:
         """Say how far the run is, 0 to 1, and what it does."""
         self._call("progress", {"fraction": fraction, "message": message})
 
-    def stage_output(self, path: Path) -> None:
-        """Hand in the predictions: a Parquet file in the run's folder."""
-        self._call("stage_output", {"path": str(path)})
+    def stage_output(self, path: Path, decisions: Sequence[date] | None = None) -> None:
+        """Hand in the predictions: a Parquet file in the run's folder, and the dates it has to be about."""
+        told = None if decisions is None else [day.isoformat() for day in decisions]
+        self._call("stage_output", {"path": str(path), "decisions": told})
 
     def stage_artifact(self, folder: Path, artifact_format: str) -> str:
         """Hand in the model's files; returns the SHA-256 of their canonical archive."""

@@ -16,7 +16,7 @@ connections.
 | log_metrics | points [{name, step, value}], at most 1,000 | |
 | progress | fraction 0..1, message | |
 | heartbeat | | |
-| stage_output | path of a Parquet file in the run's folder | rows |
+| stage_output | path of a Parquet file in the run's folder, decisions? (its dates) | |
 | stage_artifact | path of a folder in the run's folder, format | sha256 of the canonical archive |
 | complete | metrics, facts | the results are handed over; they count once the process ended well |
 | fail | code, message | the reason, told before the process ends |
