@@ -243,7 +243,7 @@ class CommandIntake:
 
 
 class _Pacing:
-    """The time of one step: it is over when its length is, or when the role is to end."""
+    """The time of one step; a role that is to end waits for nothing that is away."""
 
     def __init__(self, stopping: threading.Event, step_s: float, say: Callable[[str], None]) -> None:
         self._stopping = stopping
@@ -255,8 +255,8 @@ class _Pacing:
         return datetime.now(UTC)
 
     def is_over(self) -> bool:
-        """Told to stop, or too long under way."""
-        return self._stopping.is_set() or time.monotonic() > self._deadline
+        """Too long under way. A role that is to end still finishes what it has polled."""
+        return time.monotonic() > self._deadline
 
     def pause(self, attempt: int) -> bool:
         """Twice as long each time, with jitter."""
@@ -264,7 +264,7 @@ class _Pacing:
             self._say("commands wait for the database or the log's queue")
         most = min(_BACKOFF_MOST_S, _BACKOFF_S * 2 ** min(attempt, 10))
         self._stopping.wait(random.uniform(most / 2, most))  # noqa: S311 (jitter)
-        return not self.is_over()
+        return not self._stopping.is_set() and not self.is_over()
 
 
 def _away() -> tuple[type[Exception], ...]:
