@@ -3,7 +3,7 @@ that may die at any commit.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 from infrastructure.activity_log.payload import Decoder
 from infrastructure.activity_log.reading import EventReader
@@ -17,7 +17,10 @@ from tests.simulation.database import SimulatedViews
 from tests.simulation.faults import Bug, DatabaseAway
 
 if TYPE_CHECKING:
+    from tests.simulation.intake_actor import IntakeActor
     from tests.simulation.world import World
+
+Actor: TypeAlias = Union["RelayActor", "ConsumerActor", "IntakeActor"]
 
 EPOCH = "simulated"
 _EVENTS = EventReader(Decoder())

@@ -26,6 +26,18 @@ class Bug(Enum):
     RELAY_NO_FENCE = "a relay that was replaced moves the progress row all the same"
 
 
+class CommandBug(Enum):
+    """The same of the way of commands."""
+
+    COMMIT_BEFORE_EFFECT = "what was polled is committed before it is worked on"
+    COMMIT_BEFORE_ANSWER = "what was worked on is committed before its answers are on the broker"
+    NO_ANSWER_TO_A_REPETITION = "a command that was decided before gets no answer"
+    NO_LOOK_UP = "nobody looks whether a command id was seen before"
+    KEY_SIDE_BY_SIDE = "commands of one key are worked on side by side"
+    LEFT_IS_COMMITTED = "a step that ends early commits everything that was polled"
+    ANSWERS_UNDELIVERED_GO_ON = "answers that the broker did not take are not sent again"
+
+
 @dataclass(frozen=True)
 class Chances:
     """How often things go wrong, as one in so many steps; 0: never."""

@@ -5,7 +5,7 @@ from functools import partial
 from random import Random
 
 from infrastructure.kafka.partitions import partition_of
-from tests.simulation.actors import ConsumerActor, RelayActor
+from tests.simulation.actors import Actor, ConsumerActor, RelayActor
 from tests.simulation.broker import PARTITIONS, Broker, Group
 from tests.simulation.database import VIEWS, Database
 from tests.simulation.faults import Bug, Chances, Crashed, DatabaseAway
@@ -20,6 +20,9 @@ CONSUMERS, RELAYS = 3, 2
 class World:
     """Everything of one history."""
 
+    busy_steps = BUSY_STEPS
+    quiet_steps = QUIET_STEPS
+
     def __init__(self, seed: int, bugs: frozenset[Bug] = frozenset(), chances: Chances | None = None) -> None:
         self.random = Random(seed)
         self.bugs = bugs
@@ -31,9 +34,9 @@ class World:
         self.broker = Broker(self)
         self.group = Group(self.random)
         self.database = Database(bugs, partial(partition_of, partitions=PARTITIONS), self.broker)
-        self.database.trouble = self._trouble
+        self.database.trouble = self.trouble
         self._pool = stored_rows(seed % VARIETY)
-        self._acting: list[RelayActor | ConsumerActor] = []
+        self._acting: list[Actor] = []
         self._away = 0
         self.consumers = [ConsumerActor(self, self._name("consumer")) for _ in range(CONSUMERS)]
         self.relays = [RelayActor(self, self._name("relay")) for _ in range(RELAYS)]
@@ -58,21 +61,22 @@ class World:
             for _ in range(self.random.randint(1, 8)):
                 self._step()
 
-    def _trouble(self, place: str) -> None:
+    def trouble(self, place: str) -> None:
         """What the database does to who acts now: nothing, being away, or being slow; or the process dies."""
         if place == "between":
-            self._maybe_crash()
+            self.maybe_crash()
             return
         if self._away or self.luck(self.chances.away):
             self._away = max(0, self._away - 1) if self._away else self.random.randint(1, 6)
             raise DatabaseAway(place)
         if place == "read":
             return
-        self._maybe_crash()
+        self.maybe_crash()
         if place == "before":
             self.meanwhile()
 
-    def _maybe_crash(self) -> None:
+    def maybe_crash(self) -> None:
+        """The process that acts may end here."""
         if self.luck(self.chances.crash):
             raise Crashed
 
@@ -80,14 +84,14 @@ class World:
 
     def run(self) -> None:
         """The busy time with all its faults, then quiet until nothing is left to do; then the checks."""
-        for _ in range(BUSY_STEPS):
+        for _ in range(self.busy_steps):
             self._step()
         self.chances = Chances(0, 0, 0, 0, 0, rebalance=10)
         self._away = 0
         for relay in self.relays:
             relay.is_replaced = False
-        self._append(LONGEST)
-        for _ in range(QUIET_STEPS):
+        self._finish_writing()
+        for _ in range(self.quiet_steps):
             self._step()
             if self._is_done():
                 break
@@ -96,19 +100,22 @@ class World:
     def _step(self) -> None:
         self.now += self.random.random() * 0.7
         choices: list[Callable[[], None]] = [self._write, self.broker.arrive, self._regroup]
-        free = [each for each in (*self.consumers, *self.relays) if each not in self._acting]
+        free = [each for each in self._actors() if each not in self._acting]
         choices += [partial(self._act, each) for each in free] * 2
         self.random.choice(choices)()
 
-    def _act(self, actor: RelayActor | ConsumerActor) -> None:
-        if isinstance(actor, ConsumerActor):
-            if actor.frozen:
-                actor.frozen -= 1
+    def _actors(self) -> tuple[Actor, ...]:
+        return (*self.consumers, *self.relays)
+
+    def _act(self, actor: Actor) -> None:
+        if isinstance(actor, RelayActor):
+            if actor.is_replaced and not self._may_take_over(actor):
                 return
-            if self.luck(self.chances.freeze):
-                actor.frozen = self.random.randint(3, 15)
-                return
-        elif actor.is_replaced and not self._may_take_over(actor):
+        elif actor.frozen:
+            actor.frozen -= 1
+            return
+        elif self.luck(self.chances.freeze):
+            actor.frozen = self.random.randint(3, 15)
             return
         self._acting.append(actor)
         try:
@@ -123,28 +130,33 @@ class World:
         actor.is_replaced = not self.luck(self.chances.rebalance)
         return not actor.is_replaced
 
-    def _restart(self, actor: RelayActor | ConsumerActor) -> None:
+    def _restart(self, actor: Actor) -> None:
         """Another process in place of one that died; the group hears of the death only later."""
         if isinstance(actor, RelayActor):
             actor.abandon()
             self.relays[self.relays.index(actor)] = RelayActor(self, self._name("relay"))
-        else:
+        elif isinstance(actor, ConsumerActor):
             self.consumers[self.consumers.index(actor)] = ConsumerActor(self, self._name("consumer"))
 
     def _write(self) -> None:
         self._append(min(EVENTS_WHILE_BUSY, self.database.head() + self.random.randint(1, 4)))
+
+    def _finish_writing(self) -> None:
+        self._append(LONGEST)
 
     def _append(self, until: int) -> None:
         self.database.log += self._pool[self.database.head() : until]
 
     def _regroup(self) -> None:
         """Members that died or are frozen are found out; now and then everything is dealt out anew."""
-        live = {each.name for each in self.consumers if not each.frozen}
-        for member in [each for each in self.group.members if each not in live]:
+        self._regrouped(self.group, {each.name for each in self.consumers if not each.frozen})
+
+    def _regrouped(self, group: Group, live: set[str]) -> None:
+        for member in [each for each in group.members if each not in live]:
             if self.luck(3):
-                self.group.expel(member)
+                group.expel(member)
         if self.luck(self.chances.rebalance):
-            self.group.deal()
+            group.deal()
 
     def _name(self, kind: str) -> str:
         self.names += 1
