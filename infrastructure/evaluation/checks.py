@@ -44,12 +44,25 @@ class Evaluation:
     schema: dict[str, Any] = field(default_factory=dict[str, Any])
     columns: dict[str, str] = field(default_factory=dict[str, str])
     report: list[str] = field(default_factory=list[str])
+    rehearsed: "Rehearsed | None" = None
 
 
 class _Probed(msgspec.Struct, forbid_unknown_fields=True):
     schema: dict[str, Any]
     columns: dict[str, str]
     problems: list[str]
+
+
+class Rehearsed(msgspec.Struct, forbid_unknown_fields=True):
+    """What a rehearsal found: hashes of model file and predictions, findings of lookahead."""
+
+    sample: str = ""
+    model: str = ""
+    predictions: str = ""
+    findings: list[str] = msgspec.field(default_factory=list[str])
+    compared: list[int] = msgspec.field(default_factory=list[int])
+    asked: int = 0
+    not_checked: str = ""
 
 
 def requirements(evaluation: Evaluation) -> str:
@@ -127,6 +140,61 @@ def tests(evaluation: Evaluation) -> str:
     return f"{counts.passed} tests passed, {counts.skipped} skipped"
 
 
+def lookahead(evaluation: Evaluation) -> str:
+    """Features and predictions of a date stay as they are when what came later is cut off or changed."""
+    found = evaluation.rehearsed = _rehearsed(evaluation, "lookahead")
+    if found.findings:
+        raise CheckFailed("\n".join([f"on {found.sample}:", *found.findings]))
+    if found.not_checked or not all(found.compared):
+        return f"not checked: {found.not_checked or f'no value to compare on {found.sample}'}"
+    features, predictions = found.compared
+    rows = f"{features} rows of features and {predictions} of predictions compared"
+    return f"no lookahead on {found.sample}: {rows}, asked {found.asked} times"
+
+
+def determinism(evaluation: Evaluation) -> str:
+    """Trained and asked again in a new process, the model file and the predictions are the same."""
+    first = evaluation.rehearsed
+    if first is None:
+        raise CheckFailed("there was no first training to compare with")
+    if first.not_checked:
+        return f"not checked: {first.not_checked}"
+    second = _rehearsed(evaluation, "determinism")
+    differ = [
+        what
+        for what, one, other in (
+            ("the model file", first.model, second.model),
+            ("the predictions", first.predictions, second.predictions),
+        )
+        if one != other
+    ]
+    if differ:
+        raise CheckFailed(f"trained twice on {first.sample}, {' and '.join(differ)} differ: fix every seed")
+    hashes = f"model file {first.model[:12]}, predictions {first.predictions[:12]}"
+    return f"trained twice on {first.sample}: {hashes}"
+
+
+def _rehearsed(evaluation: Evaluation, name: str) -> Rehearsed:
+    result = evaluation.work / f"{name}-{secrets.token_hex(16)}.json"
+    manifest = evaluation.manifest
+    task = {
+        "package": str(evaluation.package),
+        "definition": f"{manifest.name}@{manifest.version}",
+        "category": manifest.category,
+        "entry_points": manifest.entry_points,
+        "inputs": [{"role": one.role, "columns": one.columns} for one in manifest.inputs],
+        "lookahead": name == "lookahead",
+        "result": str(result),
+    }
+    _confined(evaluation, name, evaluation.work / name, ["-m", "optaic.mlops.runner.rehearsal"], task)
+    if not result.is_file() or result.stat().st_size > RESULT_BYTES_MAX:
+        raise CheckFailed("training and predicting on a sample ended its process early")
+    try:
+        return msgspec.json.decode(result.read_bytes(), type=Rehearsed)
+    except msgspec.DecodeError as error:
+        raise CheckFailed(f"the result of the sample run cannot be read: {error}") from None
+
+
 def style(evaluation: Evaluation) -> str:
     """Ruff's default rules find nothing; lines may have 110 characters."""
     root = f"--config=src={json.dumps([str(evaluation.package)])}"
@@ -141,11 +209,20 @@ CHECKS: dict[str, Callable[[Evaluation], str]] = {
     "interface": interface,
     "schema": schema,
     "tests": tests,
+    "lookahead": lookahead,
+    "determinism": determinism,
     "style": style,
 }
 """In this order; the structure was checked before. A check that needs another one's result stands after
 it.
 """
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "schema": ("interface",),
+    "lookahead": ("interface",),
+    "determinism": ("interface", "lookahead"),
+}
+"""A check is left out where one of these failed: it would only say so again."""
 
 
 def _confined(

@@ -9,7 +9,7 @@ from typing import Any
 from domain.ml_module_def.events import Check
 from domain.ml_module_def.manifest import Manifest
 from domain.shared.errors import RuleBroken
-from infrastructure.evaluation.checks import CHECKS, CheckFailed, Evaluation
+from infrastructure.evaluation.checks import CHECKS, NEEDS, CheckFailed, Evaluation
 from infrastructure.evaluation.sandbox import SANDBOX_LEVEL
 from infrastructure.packages import inspect_zip, unpack
 
@@ -47,7 +47,8 @@ def evaluate(
     evaluation = Evaluation(work / "package", manifest, work, python, timeout_s, stop)
     checks = [_structure(evaluation, package_zip)]
     for name, check in CHECKS.items():
-        if not checks[0].ok or (name == "schema" and not checks[-1].ok):
+        failed = {one.name for one in checks if not one.ok}
+        if failed & {"structure", *NEEDS.get(name, ())}:
             continue
         checks.append(_checked(evaluation, name, check))
     passed = all(check.ok for check in checks)

@@ -1,8 +1,8 @@
 """The parent computes the verdict: what a package's code says of itself does not count."""
 
+import resource
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,14 @@ def failed_checks(result: EvaluationResult) -> dict[str, str]:
     return {check.name: check.detail for check in result.checks if not check.ok}
 
 
-def test_a_good_package_passes_all_six_checks_in_seconds(tmp_path: Path) -> None:
-    begun = time.monotonic()
+def seconds_of_children() -> float:
+    """Processor time of ended children, whose threads are one each: what other work takes does not count."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def test_a_good_package_passes_all_eight_checks_in_seconds(tmp_path: Path) -> None:
+    begun = seconds_of_children()
     result = evaluated(tmp_path, {})
     assert failed_checks(result) == {}
     assert [check.name for check in result.checks] == [
@@ -37,6 +43,8 @@ def test_a_good_package_passes_all_six_checks_in_seconds(tmp_path: Path) -> None
         "interface",
         "schema",
         "tests",
+        "lookahead",
+        "determinism",
         "style",
     ]
     assert result.checks[4].detail == "2 tests passed, 0 skipped"
@@ -44,7 +52,7 @@ def test_a_good_package_passes_all_six_checks_in_seconds(tmp_path: Path) -> None
     assert result.output_columns == {"signal": "float64"}
     assert result.sandbox_level == "L1"
     assert "2 passed" in result.report
-    assert time.monotonic() - begun < 15
+    assert seconds_of_children() - begun < 15
 
 
 LEAVE = "import os\nos._exit(0)\n"
