@@ -1,4 +1,4 @@
-"""The other services of a simulation: commands, repeated, reordered across keys, or under an i."""
+"""The other services of a simulation: commands, repeated, reordered across keys, or under a used id."""
 
 from collections import Counter
 from random import Random
