@@ -13,6 +13,7 @@ from application.policies.runner import PolicyRunner
 from domain.ml_module_def.events import DefinitionSubmitted
 from domain.run.events import RunCancelled, RunFailed, RunSubmitted
 from domain.shared.activity import Event, RecordedEvent
+from domain.shared.errors import Kind, RuleBroken
 from infrastructure.execution import LocalExecutor, Surroundings
 from infrastructure.guardrail_measures import ParquetMeasurer
 from infrastructure.roles.role import RoleStatus
@@ -24,6 +25,7 @@ HEARTBEAT_S = 5.0
 """How often a worker says that its runs live: a twelfth of their lease."""
 LOOK_S = 30.0
 """How often a worker looks for work although nothing told it to: what it could not claim when it was told."""
+_AGAIN_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -68,30 +70,31 @@ class Worker:
         context = PolicyContext(services=core.services, bus=core.bus, executor=self._executor)
         self._events = PolicyRunner(WATCHED, context, FromTheHead())
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._keep_alive, name="worker-heartbeat", daemon=True)
+        self._looks = False
+        self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
         self.failure: BaseException | None = None
 
     def start(self) -> None:
-        """Fail the runs of a former life, then look for work."""
+        """Fail the runs of a former life as soon as the views know them, then look for work."""
         self._events.start()
-        self._executor.start()
         self._thread.start()
 
     def stop(self) -> None:
         """Kill what runs, fail it by name, and end."""
         self._stopping.set()
-        self._events.stop()
-        self._executor.close()
         if self._thread.is_alive():
             self._thread.join()
+        self._events.stop()
+        self._executor.close()
 
     def status(self) -> RoleStatus:
         """What runs here."""
         running = sorted(self._executor.running())
         slots = self._core.settings.run_slots
+        does = f"runs {len(running)} of at most {slots}" if self._looks else "waits for the views"
         return RoleStatus(
-            ready=self.failure is None,
-            detail=f"{self.name} runs {len(running)} of at most {slots}",
+            ready=self.failure is None and self._looks,
+            detail=f"{self.name} {does}",
             facts={"worker": self.name, "running": running, "slots": slots},
         )
 
@@ -111,6 +114,29 @@ class Worker:
             measurer=ParquetMeasurer(),
             python=python,
         )
+
+    def _work(self) -> None:
+        try:
+            if self._begin():
+                self._keep_alive()
+        except Exception as error:
+            _log.exception("the worker cannot go on")
+            self.failure = error
+
+    def _begin(self) -> bool:
+        """Start the executor; what is only away, or behind, is waited for. False: told to stop meanwhile."""
+        while not self._stopping.is_set():
+            try:
+                self._executor.start()
+            except RuleBroken as broken:
+                if broken.kind is not Kind.UNAVAILABLE:
+                    raise
+                _log.warning("no work is looked for yet: %s", broken.detail)
+                self._stopping.wait(_AGAIN_S)
+            else:
+                self._looks = True
+                return True
+        return False
 
     def _keep_alive(self) -> None:
         beats = 0
