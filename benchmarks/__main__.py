@@ -13,12 +13,14 @@ MEASUREMENTS = {
     "append": "Durable appends on SQLite, and folding a stream",
     "append_postgres": "Durable appends on PostgreSQL, one process and several",
     "rebuild": "Rebuilding views, and catching up",
+    "rebuild_postgres": "Rebuilding views on PostgreSQL, and catching up",
     "http_command": "A command over HTTP, and until it is visible in a view",
     "as_of_read": "Reading a dataset as of a moment",
     "relay": "The relay from PostgreSQL to Kafka",
     "catch_up": "Catching up from Kafka into the views on PostgreSQL",
     "end_to_end": "From a command over HTTP until it is visible, through Kafka",
     "intake": "Commands from Kafka, sustained",
+    "guardrails": "Contracts judged on a million rows",
     "startup": "Starting the command line and the service",
 }
 LIMITS = Path(__file__).with_name("limits")
