@@ -108,7 +108,10 @@ class ConfluentFlow:
     def begin(self, consumer: Consumer, given: Sequence[int], offsets: Mapping[int, int | None]) -> None:
         """Let the new partitions begin where their views stand; hold those that could not be taken over."""
         self._consumer = consumer
-        consumer.incremental_assign([self._at(each, offsets.get(each)) for each in given])
+        places = [self._at(each, offsets.get(each)) for each in given]
+        consumer.incremental_assign(places)
+        if places:
+            consumer.resume(places)  # a pause outlives an assignment in the client
         for each in given:
             if each not in offsets:
                 self.hold(each)
