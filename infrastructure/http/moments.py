@@ -10,6 +10,7 @@ from domain.point_in_time import parse_as_of
 from domain.shared.errors import AsOfBeyondLog, AsOfInFuture, AsOfMalformed
 from domain.shared.times import KnowledgeTime, LogMoment
 from infrastructure.http.errors import RequestParameterMalformed
+from projections.engine.snapshot import heard_head
 
 _POSITION = re.compile(r"[0-9]{1,18}")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+-]\d{2}:\d{2})?")
@@ -32,7 +33,7 @@ def log_moment(
 
 def wait_for(position: int, log: ActivityLog, queries: Queries, wait_s: float, tenant: str) -> None:
     """Wait until a tenant's views have a position. Raises AsOfBeyondLog, ProjectionBehind."""
-    head = log.head()
+    head = heard_head(log, position)
     if position > head:
         raise AsOfBeyondLog(f"position {position} lies beyond the head, {head}", head=head)
     queries.wait(position, wait_s, tenant)

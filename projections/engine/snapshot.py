@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, literal_column, select
 
+from application.ports import ActivityLog
 from domain.shared.activity import StreamKey
 from domain.shared.errors import AsOfBeyondLog, ProjectionBehind
 from domain.shared.times import LogMoment
@@ -20,6 +21,9 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 WAIT_S = 5.0
 """How long a query waits for a view that is behind the moment it asks for."""
+
+_HEARD_S = 0.5
+"""How long the news of another process's append may take."""
 
 StreamVersions = Callable[[Sequence[StreamKey]], dict[StreamKey, int]]
 """The versions at which streams stood at a snapshot's moment; 0 for a stream without events."""
@@ -78,6 +82,12 @@ class Snapshot:
         return {row.position: row for row in found}
 
 
+def heard_head(log: ActivityLog, position: int) -> int:
+    """The head; a position beyond it may be what another process just appended: its news is waited for."""
+    head = log.head()
+    return head if position <= head else log.wait_beyond(position - 1, _HEARD_S)
+
+
 class Snapshots:
     """Opens snapshots over the serving generations."""
 
@@ -110,7 +120,7 @@ class Snapshots:
     def _wait(self, names: Sequence[str], position: int, tenant: str) -> None:
         if self._keeper.has(names, position, tenant):
             return
-        head = self._keeper.log.head()
+        head = heard_head(self._keeper.log, position)
         if position > head:
             raise AsOfBeyondLog(f"the log ends at {head}, {position} lies beyond it", head=head)
         for name in names:
