@@ -119,12 +119,13 @@ class Life:
         """Submit a package and record a verdict, as the executor would."""
         answer = self.client.post(f"{API}/definitions", content=package(name, version), headers=ZIP)
         assert answer.status_code == 202, answer.text
-        self.judge(name, version, verdict)
+        self.judge(name, version, verdict, after=int(answer.headers["X-Log-Position"]))
         return answer.json()
 
-    def judge(self, name: str, version: str, verdict: str) -> None:
+    def judge(self, name: str, version: str, verdict: str, after: int | None = None) -> None:
         """The evaluation's verdict."""
-        view = self.get(f"/definitions/{name}/{version}", after=self.service.log.head())
+        after = self.service.log.head() if after is None else after
+        view = self.get(f"/definitions/{name}/{version}", after=after)
         command = RecordEvaluation(
             name=name,
             version=version,
