@@ -10,7 +10,7 @@ them; FastStream's decoding of 2,000 bodies is left out by a parser and a decode
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from faststream import AckPolicy
@@ -49,6 +49,29 @@ class Member(NamedTuple):
     """A name that lasts over restarts: the group then gives the same partitions back at once."""
 
 
+class FatalWatch(logging.Handler):
+    """Hears that the client gave up for good: its log alone says so, FastStream passes over the message."""
+
+    def __init__(self, logger: logging.Logger, client_id: str, told: Callable[[str], None]) -> None:
+        super().__init__(logging.CRITICAL)
+        self._logger = logger
+        self._client_id = client_id
+        self._told = told
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass on what is about this client."""
+        text = record.getMessage()
+        if self._client_id in text:
+            self._told(text)
+
+    def __enter__(self) -> Self:
+        self._logger.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.removeHandler(self)
+
+
 class Calls(NamedTuple):
     """What the client calls."""
 
@@ -58,11 +81,14 @@ class Calls(NamedTuple):
     handle: Callable[[Batch], Awaitable[None]]
 
 
-def activity_subscriber(kafka: Kafka, member: Member, calls: Calls, logger: Any = None) -> KafkaBroker:
+def activity_subscriber(
+    kafka: Kafka, member: Member, calls: Calls, client_id: str, logger: Any = None
+) -> KafkaBroker:
     """The broker with its one batch subscriber; nothing is connected before `start`."""
     options: Mapping[str, Any] = {"log_level": 2, **kafka.admin(), "error_cb": calls.on_error}
     broker = KafkaBroker(
         kafka.bootstrap,
+        client_id=client_id,
         config=options,  # pyright: ignore[reportArgumentType] (librdkafka has more options than the type)
         allow_auto_create_topics=False,
         apply_types=False,

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
 
 import psycopg
 from sqlalchemy import exc
@@ -126,6 +127,8 @@ class Consumers:
         self._failure: BaseException | None = None
         self._kafka_trouble: str | None = None
         self._dropped = set[int]()
+        self._shut_out: str | None = None
+        """What the client said when it gave up for good."""
         self._observer = Observer(consumed.views)
 
     # --- the role ---
@@ -175,8 +178,7 @@ class Consumers:
             self._failure = failure
 
     async def _follow(self) -> None:
-        from infrastructure.kafka.consumer_client import Calls, ConfluentFlow, Member, activity_subscriber
-
+        """As a member of the group; one that the broker shut out for its name comes back without it."""
         partitions = await asyncio.to_thread(self._partitions)
         if partitions is None:
             return
@@ -187,22 +189,48 @@ class Consumers:
             partial(partition_of, partitions=partitions),
             hole_found,
         )
+        for instance in (self._instance, None):
+            await self._as_member(instance, partitions, source)
+            if self._shut_out is None or self._failure is not None:
+                return
+            _logger.warning("shut out, this consumer comes back without a lasting name: %s", self._shut_out)
+            if instance is None:
+                self._failure = KafkaClientFailed(self._shut_out)
+                return
+            self._shut_out = None
+
+    async def _as_member(self, instance: str | None, partitions: int, source: Source) -> None:
+        """Until told to stop, a failure, or the client's end."""
+        from infrastructure.kafka.consumer_client import (
+            Calls,
+            ConfluentFlow,
+            FatalWatch,
+            Member,
+            activity_subscriber,
+        )
+
         self._flow = ConfluentFlow(self._topic)
         self._assignment = Assignment(_observed(self._consumed.views), source, self._away)
-        member = Member(self._topic, self._group, self._instance)
+        self._dropped = set()
+        member = Member(self._topic, self._group, instance)
         calls = Calls(self._on_assign, self._on_revoke, self._on_error, self._handle)
-        broker = activity_subscriber(self._kafka, member, calls, _logger)
-        await broker.start()
-        try:
-            for tick in count():
-                if self._stopping.is_set() or self._failure is not None:
-                    break
-                await asyncio.sleep(_TICK_S)
-                await self._guarded(self._retry)
-                if tick % _LOOK_EVERY == 0:
-                    await self._guarded(partial(self._look, partitions))
-        finally:
-            await broker.stop()
+        client_id = f"optaic-project-{uuid4().hex[:12]}"
+        broker = activity_subscriber(self._kafka, member, calls, client_id, _logger)
+        with FatalWatch(_logger, client_id, self._on_fatal):
+            await broker.start()
+            try:
+                for tick in count():
+                    if self._stopping.is_set() or self._failure is not None or self._shut_out:
+                        break
+                    await asyncio.sleep(_TICK_S)
+                    await self._guarded(self._retry)
+                    if tick % _LOOK_EVERY == 0:
+                        await self._guarded(partial(self._look, partitions))
+            finally:
+                await broker.stop()
+
+    def _on_fatal(self, text: str) -> None:
+        self._shut_out = text
 
     def _partitions(self) -> int | None:
         """The topic's number of partitions as soon as it can be known; None when told to stop."""
@@ -294,17 +322,8 @@ class Consumers:
             self._failure = self._failure or failure
 
     def _on_error(self, error: "KafkaError") -> None:
-        """What the client cannot mend itself ends the role; the rest is said until messages come again."""
-        if error.fatal() or error.code() in _for_good():
-            self._failure = self._failure or KafkaClientFailed(f"{error.name()}: {error.str()}")
+        """It is said until messages come again."""
         self._kafka_trouble = error.str()
-
-
-def _for_good() -> tuple[int, ...]:
-    """What the client never mends, by its code: a callback is not told that an error is fatal."""
-    from confluent_kafka import KafkaError
-
-    return KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
 def _observed(views: PartitionedViews) -> PartitionedViews:
