@@ -120,7 +120,7 @@ def give_slow_instance(at: Scene) -> None:
             answer = client.post(f"{API}/definitions", content=_endless(), headers=ZIP)
             assert answer.status_code == 202, answer.text
             life = RoleLife(client, service_for(at.core, tenant.name))
-            life.judge(SLOW, "1.0.0", "passed")
+            life.judge(SLOW, "1.0.0", "passed", after=int(answer.headers["X-Log-Position"]))
             life.instance(SLOW, definition=f"{SLOW}@1.0.0")
     finally:
         worker.resume()
