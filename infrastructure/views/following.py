@@ -133,12 +133,20 @@ class ViewFollower:
                         self._look()
                         self._listen(connection)
             except (psycopg.Error, *self.store.away) as error:
+                self._forget()
                 if not self._closing.is_set():
                     _logger.warning("the views' listener connects again: %s", error)
                     self._closing.wait(_AGAIN_S)
             except Exception:
                 _logger.exception("the views' listener begins again")
                 self._closing.wait(_AGAIN_S)
+
+    def _forget(self) -> None:
+        """A server that crashed may come back with views that stand where they stood before: nothing that was
+        seen counts any more.
+        """
+        with self._moved:
+            self._standing = _NOWHERE
 
     def _look(self) -> None:
         with self.store.read() as connection:

@@ -127,12 +127,12 @@ def give_slow_instance(at: Scene) -> None:
 
 
 def _endless() -> bytes:
-    """A package whose trainer sleeps while it is imported."""
+    """A package that sleeps while it is imported."""
     content = io.BytesIO(package(SLOW))
     made = io.BytesIO()
     with zipfile.ZipFile(content) as old, zipfile.ZipFile(made, "w") as new:
         for name in old.namelist():
-            text = b"import time\ntime.sleep(600)\n" if name == "training/trainer.py" else old.read(name)
+            text = b"import time\ntime.sleep(600)\n" if name == "model/net.py" else old.read(name)
             new.writestr(zipfile.ZipInfo(name), text)
     return made.getvalue()
 
