@@ -4,6 +4,7 @@
 `postgresql://postgres@127.0.0.1:5432/postgres`); tests that kill the server always start their own.
 """
 
+import contextlib
 import os
 import pwd
 import secrets
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import psutil
 import psycopg
 
 from tests.support.processes import ServerProcess, free_port
@@ -78,8 +80,15 @@ class PostgresServer:
         self.process.end(signal.SIGINT)
 
     def kill(self) -> None:
-        """As a crash of the whole server: postmaster and every backend at once."""
+        """As a crash of the whole server: postmaster and every backend, which are sessions of their own."""
+        backends = (
+            psutil.Process(self.process.pid).children(recursive=True) if self.process.is_running else []
+        )
+        for one in backends:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
         self.process.kill()
+        psutil.wait_procs(backends, timeout=10)
 
     def close(self) -> None:
         """Stop and remove the folder."""
