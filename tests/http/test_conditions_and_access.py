@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from infrastructure.http.app import create_app
+from infrastructure.views import Views
 from tests.http.life import API, CSV, PRICES, Life, living, served
 
 BODY = {"name": "us-prices", "declaration": {"columns": [{"name": "close", "type": "float64"}]}}
@@ -159,7 +160,9 @@ def test_uploads_have_a_limit_and_leave_nothing(tmp_path: Path):
 
 def test_a_view_that_is_behind_says_when_to_ask_again(tmp_path: Path):
     with living(tmp_path / "data", wait_s_max=0.05) as life:
-        life.service.views.projector.close()
+        views = life.service.views
+        assert isinstance(views, Views)
+        views.projector.close()
         life.dataset()
         answer = life.client.get(f"{API}/datasets/us-prices", params={"after": 1})
         assert (answer.status_code, answer.json()["code"]) == (503, "projection.behind")

@@ -69,7 +69,7 @@ class Clients:
         if self._random.random() < 0.4:
             data = {"name": name, "declaration": _COLUMNS}
             return {"command_id": command_id, "type": "create_dataset", "data": data}
-        body = {"command_id": command_id, "type": "register_dataset_version"}
+        body: dict[str, Any] = {"command_id": command_id, "type": "register_dataset_version"}
         if self._random.random() < 0.5:
             body["expected_versions"] = {f"dataset:{name}": self._random.randint(0, 3)}
         return {**body, "data": {"dataset": name, **_ANNOUNCED}}

@@ -45,7 +45,7 @@ class ServerProcess:
         self._command = list(command)
         self._log = log
         self._options = options
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[Any] | None = None
 
     @property
     def pid(self) -> int:

@@ -7,7 +7,7 @@ import pytest
 from domain.run.commands import CancelRun
 from domain.run.events import RunFailed
 from domain.shared.activity import RecordedEvent
-from infrastructure.leases import LEASE, PATIENCE, Leases
+from infrastructure.leases import LEASE, PATIENCE, Leases, LeasesInMemory
 from tests.support.desk import TENANT
 from tests.wiring.wired_desk import WiredDesk
 
@@ -19,7 +19,8 @@ class Watched:
 
     def __init__(self, desk: WiredDesk) -> None:
         self.desk = desk
-        self.leases = Leases(desk.bus, desk.queries, desk.log, desk.clock, lambda: (TENANT,))
+        self.book = LeasesInMemory(desk.clock)
+        self.leases = Leases(desk.bus, desk.queries, desk.log, desk.clock, lambda: (TENANT,), book=self.book)
 
     def sweep(self, after: timedelta = timedelta(0)) -> list[RecordedEvent]:
         """Let time pass and sweep; what was recorded."""
@@ -83,14 +84,14 @@ def test_finished_runs_are_forgotten(desk: WiredDesk, watched: Watched) -> None:
     watched.leases.renew(run_id)
     desk.send(desk.completion(run_id))
     assert watched.sweep(2 * LEASE) == []
-    assert watched.leases.book.watched() == ()
+    assert watched.book.watched() == ()
 
 
 def test_a_run_of_the_local_executor_has_no_lease_here(desk: WiredDesk, watched: Watched) -> None:
     desk.start(desk.submit())
     watched.sweep()
     assert watched.sweep(2 * LEASE) == []
-    assert watched.leases.book.watched() == ()
+    assert watched.book.watched() == ()
 
 
 @pytest.mark.parametrize("executor", ["local", "external"])
