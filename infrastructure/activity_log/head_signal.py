@@ -28,6 +28,11 @@ class HeadSignal:
         """The last committed position."""
         return self._position
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the log is open."""
+        return self._open
+
     def advance(self, position: int) -> None:
         """The log was committed up to here; what is known already changes nothing."""
         with self._grown:

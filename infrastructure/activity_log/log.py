@@ -3,6 +3,7 @@
 import os
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TextIO, TypeVar
 
@@ -83,8 +84,15 @@ class DatabaseActivityLog(ReadableLog):
         return self._store.signal.position
 
     def wait_beyond(self, position: int, timeout_s: float) -> int:
-        """Wait until the head is beyond `position`, time is over or the log is closed; returns the head."""
-        return self._store.signal.wait_beyond(position, timeout_s)
+        """Wait until the head is beyond `position`, time is over or the log is closed; returns the head.
+
+        When time is over the database is asked once: news of other processes may be on its way, or lost.
+        """
+        head = self._store.signal.wait_beyond(position, timeout_s)
+        if head <= position and self._store.signal.is_open:
+            with suppress(Exception):  # it is away: nothing is known beyond what was heard
+                self._store.signal.advance(self._reader.last_position())
+        return self._store.signal.position
 
     def add_listener(self, listener: Listener) -> Callable[[], None]:
         """Call `listener(head)` after each commit that this process makes or hears of; returns its end.
