@@ -33,6 +33,10 @@ from domain.shared.activity import Event, StreamKey
 DefinitionEvent = DefinitionSubmitted | DefinitionEvaluated | DefinitionPublished | DefinitionDeprecated
 
 
+SCALE_CHECK = "scale"
+"""The check that a definition has to pass that says it is free of scale."""
+
+
 class DefinitionVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One version as decisions need it."""
 
@@ -41,6 +45,8 @@ class DefinitionVersion(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["submitted", "passed", "failed"] = "submitted"
     published: bool = False
     deprecated: bool = False
+    scale_free: bool = False
+    """It says so, and its evaluation found that features stay as they are when a price level changes."""
     hyper_parameter_schema: dict[str, Any] = {}
     output_columns: dict[str, str] = {}
 
@@ -188,6 +194,7 @@ def evolve(state: State, event: Event) -> State:
                 state="passed" if event.verdict == "passed" else "failed",
                 hyper_parameter_schema=event.hyper_parameter_schema,
                 output_columns=event.output_columns,
+                scale_free=any(one.name == SCALE_CHECK and one.ok for one in event.checks),
             )
         case DefinitionPublished():
             return _change(state, event.version, published=True)

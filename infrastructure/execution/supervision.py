@@ -20,7 +20,7 @@ from infrastructure.execution.ending import Ending, Stop, failure_of
 from infrastructure.execution.errors import RunOutputMalformed
 from infrastructure.execution.measured_run import measured_run
 from infrastructure.execution.run_folder import RunFolder
-from infrastructure.execution.session import RunSession
+from infrastructure.execution.session import REPORTS, RunSession
 from infrastructure.execution.socket_server import serve_socket
 from infrastructure.execution.work import RunWork, WorkSource
 from infrastructure.processes.child import environment
@@ -138,6 +138,10 @@ class Supervision:
     def result(self, log_sha256: str | None) -> CompleteRun:
         """The command that hands over the results; raises RunOutputMalformed and the `pit.*` errors."""
         metrics, facts = self.session.results or ({}, {})
+        reports = {f"{name}_sha256" for name in REPORTS}
+        facts = {name: fact for name, fact in facts.items() if name not in reports}
+        for name, path in self.session.reports.items():
+            facts[f"{name}_sha256"] = self._around.artifacts.put_file(path)
         artifact, output, measurements = None, None, None
         if self.session.artifact is not None:
             path, kind = self.session.artifact

@@ -35,6 +35,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     inputs: Annotated[tuple[InputRole, ...], msgspec.Meta(min_length=1, max_length=64)]
     contracts: Annotated[tuple[Contract, ...], msgspec.Meta(max_length=64)] = ()
     requirements: Annotated[tuple[str, ...], msgspec.Meta(max_length=128)] = ()
+    scale_free: bool = False
 
 
 def parse_definition(text: bytes, *, package_sha256: str, package_bytes: int) -> Manifest:
@@ -61,6 +62,7 @@ def parse_definition(text: bytes, *, package_sha256: str, package_bytes: int) ->
         inputs=file.inputs,
         contracts=contracts,
         requirements=file.requirements,
+        scale_free=file.scale_free,
     )
 
 

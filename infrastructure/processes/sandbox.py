@@ -152,7 +152,7 @@ class Sandbox:
         namespaces, parents = None, [PARENT_SETTING]
         env = {name: value for name, value in program.env.items() if name != PARENT_SETTING}
         if self.level == "L2":
-            namespaces = _namespaces(self._view(program), program.scratch)
+            namespaces = self.namespaces(program)
         if self.level == "L3":
             parents = []  # its parent is bubblewrap's first process, which dies with ours
             command = bubblewrap_arguments(
@@ -169,11 +169,11 @@ class Sandbox:
         }
         return SandboxedChild(spec, cwd=program.cwd, task=program.task, level=self.level)
 
+    def namespaces(self, program: Program) -> dict[str, Any]:
+        """What the warden needs to know for level L2; makes the folder on which the root is mounted."""
+        root = program.scratch / "root"
+        root.mkdir(exist_ok=True)
+        return asdict(self._view(program)) | {"root": str(root), "tmpfs_bytes": TMPFS_BYTES}
+
     def _view(self, program: Program) -> View:
         return view_of(program.python, hidden=self.hidden, writable=program.writable, late=program.read_only)
-
-
-def _namespaces(view: View, scratch: Path) -> dict[str, Any]:
-    root = scratch / "root"
-    root.mkdir(exist_ok=True)
-    return asdict(view) | {"root": str(root), "tmpfs_bytes": TMPFS_BYTES}

@@ -29,7 +29,7 @@ class SandboxLevelUnavailable(RuleBroken):
     kind = Kind.UNAVAILABLE
     remedy = (
         "L3: install bubblewrap. L2 and L3: allow user namespaces (sysctl user.max_user_namespaces, "
-        "AppArmor, the container's seccomp profile). Or name another level in OPTAIC_MLOPS_SANDBOX; nothing falls back."
+        "AppArmor, the container's seccomp profile). Or name another level in OPTAIC_MLOPS_SANDBOX."
     )
 
 
