@@ -36,10 +36,6 @@ class Lookups(Protocol):
         """Ids of the instance's pending runs."""
         ...
 
-    def instances(self, tenant: str, position: int) -> Sequence[str]:
-        """Names of the tenant's instances that are not archived."""
-        ...
-
     def production_versions_reading(
         self, tenant: str, dataset: str, number: int, position: int
     ) -> Sequence[VersionRef]:

@@ -96,15 +96,6 @@ def refuse_external(registered: VersionRegistered, space: str) -> None:
         )
 
 
-def restated_datasets(context: Context, specification: Specification) -> tuple[str, ...]:
-    """The bound datasets whose source rewrote their history (L3)."""
-    names = {one.dataset for one in (*specification.training_datasets, *specification.inference_datasets)}
-    declared = {
-        name: datasets.existing(load_dataset(context, name).state, name).declaration for name in sorted(names)
-    }
-    return tuple(name for name, one in declared.items() if one.restated or "restated" in one.tags)
-
-
 def _check_datasets(context: Context, specification: Specification) -> None:
     for binding in (*specification.training_datasets, *specification.inference_datasets):
         loaded = load_dataset(context, binding.dataset)

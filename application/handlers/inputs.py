@@ -12,13 +12,11 @@ from domain.model_instance.specification import DatasetBinding, Specification
 from domain.run.commands import ExternalInput
 from domain.run.pins import PinnedInput
 
-Use = Literal["input", "outcome", "watched"]
+Use = Literal["input", "outcome"]
 Pin = tuple[PinnedInput, StreamCheck]
 
 PREDICTIONS = "predictions"
 OUTCOMES = "outcomes"
-WATCHED = "watched."
-"""Before the role of a watched input whose plain role another dataset has."""
 
 
 def bound(bindings: Sequence[DatasetBinding], context: Context) -> list[Pin]:
@@ -45,19 +43,7 @@ def monitored(specification: Specification, output: str, context: Context) -> li
     truth = [(role, one) for role, one in roles if outcome is None or one.dataset == outcome]
     if outcome is not None and not truth:
         truth = [(OUTCOMES, DatasetBinding(dataset=outcome))]
-    judged = [predictions, *(_pinned(role, one, "outcome", context) for role, one in truth)]
-    return [*judged, *_watched(specification, [one for one, _ in judged], context)]
-
-
-def _watched(specification: Specification, judged: Sequence[PinnedInput], context: Context) -> list[Pin]:
-    """What inference reads and the judgement does not: current features are computed from it."""
-    taken = {one.role: one.dataset for one in judged}
-    bindings = instances.roles(specification.inference_datasets).items()
-    return [
-        _pinned(WATCHED + role if role in taken else role, one, "watched", context)
-        for role, one in bindings
-        if taken.get(role) != one.dataset
-    ]
+    return [predictions, *(_pinned(role, one, "outcome", context) for role, one in truth)]
 
 
 def declared(inputs: Sequence[ExternalInput], context: Context) -> list[Pin]:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from application.bus import blocked
 from application.context import Context, write
 from application.handlers.facts import (
     check_against_definition,
@@ -9,21 +10,14 @@ from application.handlers.facts import (
     load_definition,
     load_instance,
     load_version,
-    restated_datasets,
     usable_definition,
 )
-from application.handlers.gates import (
-    answered_for,
-    evaluated,
-    instance_gate,
-    refuse,
-    version_gate,
-)
-from application.handlers.schedules import check_schedules
+from application.handlers.gates import version_gate
 from application.ports import Outcome, StreamCheck, StreamWrite
 from domain.dataset import decider as datasets
 from domain.dataset.declaration import Column, Declaration
 from domain.dataset.errors import DatasetDeclarationInvalid
+from domain.guardrails.events import GuardrailEvaluated
 from domain.ml_module_def.decider import DefinitionVersion
 from domain.model_instance import decider
 from domain.model_instance.commands import ArchiveInstance, CreateInstance, SkipSlot, UpdateInstance
@@ -42,24 +36,16 @@ def create_instance(command: CreateInstance, context: Context) -> Outcome:
     known, unchanged = usable_definition(context, specification.definition, specification.space)
     check_against_definition(context, specification, known)
     output = command.output_dataset or f"{command.name}-predictions"
-    followed = check_schedules(context, command.name, output, specification)
     loaded = load_instance(context, command.name)
-    restated = None if known.scale_free else restated_datasets(context, specification)
-    events = decider.create(loaded.state, command.name, specification, output, restated)
+    events = decider.create(loaded.state, command.name, specification, output)
     dataset = load_dataset(context, output)
     declared = datasets.create(
         dataset.state, output, "prediction", _declaration(known, specification), command.name
     )
-    stream = decider.stream(command.name)
-    report = instance_gate(context, "instance_create", command.name, specification)
-    if report is not None:
-        report = answered_for(report, context, override=command.override)
-        if report.enforced_as == "blocked":
-            refuse(context, report, stream, loaded, [unchanged])
     return context.append(
-        write(stream, loaded, (*evaluated(report), *events)),
+        write(decider.stream(command.name), loaded, events),
         write(datasets.stream(output), dataset, declared),
-        checks=[unchanged, *followed],
+        checks=[unchanged],
     )
 
 
@@ -82,26 +68,16 @@ def update_instance(command: UpdateInstance, context: Context) -> Outcome:
     loaded = load_instance(context, command.name)
     present = decider.open_for_change(loaded.state, command.name)
     specification = decider.updated_specification(loaded.state, command)
-    known, unchanged = _check_update(context, present, specification)
-    restated = None if known.scale_free else restated_datasets(context, specification)
-    followed = check_schedules(context, command.name, loaded.state.output_dataset, specification)
-    events = decider.update(loaded.state, command.name, specification, restated)
-    stream = decider.stream(command.name)
-    report = instance_gate(context, "instance_update", command.name, specification) if events else None
-    if report is not None:
-        report = answered_for(report, context, override=command.override)
-        if report.enforced_as == "blocked":
-            refuse(context, report, stream, loaded, [unchanged])
-    updated = write(stream, loaded, (*evaluated(report), *events))
+    unchanged = _check_update(context, present, specification)
+    events = decider.update(loaded.state, command.name, specification)
+    updated = write(decider.stream(command.name), loaded, events)
     active = loaded.state.active
     if present.space == specification.space or specification.space != "official" or active is None:
-        return context.append(updated, checks=[unchanged, *followed])
-    return _made_official(context, command, active, updated, unchanged)
+        return context.append(updated, checks=[unchanged])
+    return _made_official(context, command.name, active, updated, unchanged)
 
 
-def _check_update(
-    context: Context, present: Specification, wanted: Specification
-) -> tuple[DefinitionVersion, StreamCheck]:
+def _check_update(context: Context, present: Specification, wanted: Specification) -> StreamCheck:
     becomes_official = wanted.space == "official" != present.space
     if becomes_official or wanted.definition != present.definition:
         known, unchanged = usable_definition(context, wanted.definition, wanted.space)
@@ -109,21 +85,20 @@ def _check_update(
         loaded, unchanged = load_definition(context, wanted.definition.name)
         known = loaded.state.version(wanted.definition.name, wanted.definition.version)
     check_against_definition(context, wanted, known)
-    return known, unchanged
+    return unchanged
 
 
 def _made_official(
-    context: Context, command: UpdateInstance, active: int, updated: StreamWrite, unchanged: StreamCheck
+    context: Context, name: str, active: int, updated: StreamWrite, unchanged: StreamCheck
 ) -> Outcome:
     """The active version passes its gate as `official`, or the instance stays; the report is kept."""
-    name = command.name
     version = load_version(context, name, active)
     report = version_gate(context, "instance_update", version.state, name, active, "official")
-    report = answered_for(report, context, override=command.override)
-    stream = versions.stream(name, active)
+    judged = write(versions.stream(name, active), version, (GuardrailEvaluated(report=report),))
     if report.enforced_as == "blocked":
-        refuse(context, report, stream, version, [unchanged, StreamCheck(updated.stream, updated.expected)])
-    return context.append(write(stream, version, evaluated(report)), updated, checks=[unchanged])
+        context.append(judged, checks=[unchanged, StreamCheck(updated.stream, updated.expected)])
+        raise blocked(report)
+    return context.append(judged, updated, checks=[unchanged])
 
 
 def archive_instance(command: ArchiveInstance, context: Context) -> Outcome:

@@ -4,14 +4,7 @@ from application.context import Context, check, write
 from application.errors import ArtifactMissing
 from application.handlers.decisions import SIMULATED_AFTER, last_decision
 from application.handlers.facts import load_dataset, load_instance
-from application.handlers.gates import (
-    answered_for,
-    completion_gate,
-    evaluated,
-    of_instance,
-    refuse,
-    submission_gate,
-)
+from application.handlers.gates import completion_gate
 from application.handlers.pins import pin
 from application.ports import Loaded, Outcome, PreparedVersion, StreamCheck, StreamWrite
 from domain.dataset import decider as datasets
@@ -27,21 +20,15 @@ from domain.shared.activity import Event
 
 
 def submit_run(command: SubmitRun, context: Context) -> Outcome:
-    """Pin what the run depends on and, unless its gate blocks, put it among the pending ones."""
+    """Pin what the run depends on and put it among the pending ones."""
     instance = load_instance(context, command.instance)
     run, checks = pin(command, instance.state, context)
     stream = decider.stream(run.run_id)
     loaded = context.load(stream, decider.INITIAL, decider.evolve)
-    events = decider.submit(loaded.state, run)
-    owner = instances.stream(command.instance)
-    space = instances.existing(instance.state, command.instance).space
-    report = submission_gate(context, run, space)
-    if report is not None:
-        report = answered_for(report, context, override=command.override)
-        if report.enforced_as == "blocked":
-            refuse(context, of_instance(report, command.instance), owner, instance, checks)
-    unchanged = check(owner, instance)
-    return context.append(write(stream, loaded, (*evaluated(report), *events)), checks=[*checks, unchanged])
+    unchanged = check(instances.stream(command.instance), instance)
+    return context.append(
+        write(stream, loaded, decider.submit(loaded.state, run)), checks=[*checks, unchanged]
+    )
 
 
 def start_run(command: StartRun, context: Context) -> Outcome:

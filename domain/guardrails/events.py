@@ -20,7 +20,7 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     keys: tuple[str, ...]
 
 
-class GateReport(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+class GateReport(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The verdict of a gate: each contract that was judged, and the issues."""
 
     gate: Literal[
@@ -34,12 +34,10 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defau
     target: str
     """What was judged, such as `training_run:0192…` or `model_version:spx-alpha@3`."""
     ok: bool
-    enforced_as: Literal["passed", "warned", "blocked", "overridden"]
+    enforced_as: Literal["passed", "warned", "blocked"]
     contracts: tuple[str, ...]
     """`kind#hash` of each contract that was judged, in the definition's order."""
     issues: tuple[Issue, ...]
-    overridden_by: str | None = None
-    """Who let it pass although it was blocked; the event has the reason. Left out where nobody did."""
 
 
 class GuardrailEvaluated(Event, frozen=True, kw_only=True):

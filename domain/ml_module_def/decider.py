@@ -9,8 +9,6 @@ from typing import Any, Literal, assert_never
 
 import msgspec
 
-from domain.guardrails.definition_gate import judge_definition
-from domain.guardrails.events import GateReport
 from domain.ml_module_def.commands import RecordEvaluation
 from domain.ml_module_def.errors import (
     DefinitionNotEvaluated,
@@ -21,7 +19,6 @@ from domain.ml_module_def.errors import (
     DefinitionVersionExists,
 )
 from domain.ml_module_def.events import (
-    Check,
     DefinitionDeprecated,
     DefinitionEvaluated,
     DefinitionPublished,
@@ -33,10 +30,6 @@ from domain.shared.activity import Event, StreamKey
 DefinitionEvent = DefinitionSubmitted | DefinitionEvaluated | DefinitionPublished | DefinitionDeprecated
 
 
-SCALE_CHECK = "scale"
-"""The check that a definition has to pass that says it is free of scale."""
-
-
 class DefinitionVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One version as decisions need it."""
 
@@ -45,8 +38,6 @@ class DefinitionVersion(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["submitted", "passed", "failed"] = "submitted"
     published: bool = False
     deprecated: bool = False
-    scale_free: bool = False
-    """It says so, and its evaluation found that features stay as they are when a price level changes."""
     hyper_parameter_schema: dict[str, Any] = {}
     output_columns: dict[str, str] = {}
 
@@ -95,27 +86,11 @@ def evaluate(state: State, name: str, version: str) -> tuple[Event, ...]:
     return (DefinitionSubmitted(manifest=known.manifest, submitter=known.submitter),)
 
 
-def submission_gate(state: State, command: RecordEvaluation) -> GateReport | None:
-    """Judge the contracts of a package whose code passed; None: there are none, or it failed already."""
-    manifest = state.version(command.name, command.version).manifest
-    if command.verdict != "passed" or not manifest.contracts:
-        return None
-    target = f"ml_module_def:{command.name}@{command.version}"
-    roles = [one.role for one in manifest.inputs]
-    return judge_definition(target, manifest.contracts, command.output_columns, roles)
-
-
-def record_evaluation(
-    state: State, command: RecordEvaluation, gate: GateReport | None = None
-) -> tuple[Event, ...]:
-    """Record a verdict on the bytes that are waiting for one; a late or repeated verdict changes nothing, and
-    a blocked gate makes it a failure.
-    """
+def record_evaluation(state: State, command: RecordEvaluation) -> tuple[Event, ...]:
+    """Record a verdict on the bytes that are waiting for one; a late or repeated verdict changes nothing."""
     known = state.version(command.name, command.version)
     if known.state != "submitted" or known.manifest.package_sha256 != command.package_sha256:
         return ()
-    if gate is not None:
-        command = _behind_gate(command, gate)
     return (
         DefinitionEvaluated(
             name=command.name,
@@ -128,18 +103,6 @@ def record_evaluation(
             hyper_parameter_schema=command.hyper_parameter_schema,
             output_columns=command.output_columns,
         ),
-    )
-
-
-def _behind_gate(command: RecordEvaluation, gate: GateReport) -> RecordEvaluation:
-    """The evaluation with the gate as one more check."""
-    passed = gate.enforced_as != "blocked"
-    detail = "; ".join(issue.message for issue in gate.issues) or f"{len(gate.contracts)} contracts hold"
-    checks = (*command.checks, Check(name="contracts", ok=passed, seconds=0.0, detail=detail[:2000]))
-    if passed:
-        return msgspec.structs.replace(command, checks=checks)
-    return msgspec.structs.replace(
-        command, verdict="failed", checks=checks, hyper_parameter_schema={}, output_columns={}
     )
 
 
@@ -194,7 +157,6 @@ def evolve(state: State, event: Event) -> State:
                 state="passed" if event.verdict == "passed" else "failed",
                 hyper_parameter_schema=event.hyper_parameter_schema,
                 output_columns=event.output_columns,
-                scale_free=any(one.name == SCALE_CHECK and one.ok for one in event.checks),
             )
         case DefinitionPublished():
             return _change(state, event.version, published=True)

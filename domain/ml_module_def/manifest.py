@@ -15,9 +15,7 @@ class InputRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     description: str = ""
 
 
-class Manifest(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False, omit_defaults=True
-):
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """The checked content of a `definition.toml` and the pin of the package it came in."""
 
     name: Name
@@ -31,5 +29,3 @@ class Manifest(
     inputs: tuple[InputRole, ...]
     contracts: tuple[Contract, ...]
     requirements: tuple[str, ...]
-    scale_free: bool = False
-    """Features stay as they are when an input column is multiplied; the evaluation has to prove it."""

@@ -5,6 +5,7 @@ created ──updated*──> … ──archived (final)        Version numbers 
 
 from collections.abc import Sequence
 from typing import assert_never, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import UNSET
@@ -17,7 +18,6 @@ from domain.model_instance.errors import (
     InstanceExists,
     InstanceNoActiveVersion,
     InstanceNoFormerVersion,
-    InstanceScheduleInvalid,
     InstanceUnknown,
 )
 from domain.model_instance.events import (
@@ -78,17 +78,11 @@ def open_for_change(state: State, name: str) -> Specification:
     return specification
 
 
-def create(
-    state: State,
-    name: str,
-    specification: Specification,
-    output_dataset: str,
-    restated: Sequence[str] | None = (),
-) -> tuple[Event, ...]:
-    """A new instance; its name must be free. `restated` as in `check_specification`."""
+def create(state: State, name: str, specification: Specification, output_dataset: str) -> tuple[Event, ...]:
+    """A new instance; its name must be free."""
     if state.specification is not None:
         raise InstanceExists(f"there is an instance {name} already")
-    check_specification(specification, restated)
+    check_specification(specification)
     return (InstanceCreated(name=name, specification=specification, output_dataset=output_dataset),)
 
 
@@ -115,12 +109,10 @@ def updated_specification(state: State, command: UpdateInstance) -> Specificatio
     return msgspec.structs.replace(present, **changes)
 
 
-def update(
-    state: State, name: str, specification: Specification, restated: Sequence[str] | None = ()
-) -> tuple[Event, ...]:
-    """Change the configuration of later runs; no difference, no event. `restated`: `check_specification`."""
+def update(state: State, name: str, specification: Specification) -> tuple[Event, ...]:
+    """Change the configuration of later runs; no difference, no event."""
     present = open_for_change(state, name)
-    check_specification(specification, restated)
+    check_specification(specification)
     changed = tuple(
         sorted(
             field
@@ -185,36 +177,30 @@ def roles(bindings: Sequence[DatasetBinding]) -> dict[str, DatasetBinding]:
     return found
 
 
-def check_specification(specification: Specification, restated: Sequence[str] | None = ()) -> None:
-    """What a specification must hold by itself, and where it takes its history from.
-
-    `restated`: bound datasets whose history was rewritten; None: the definition is proved to be free of
-    scale, so that `official` may read such history (L3).
-    """
+def check_specification(specification: Specification) -> None:
+    """What a specification must hold by itself."""
     roles(specification.training_datasets)
     roles(specification.inference_datasets)
     policy = specification.promotion_policy
     if policy.mode == "automatic" and (policy.metric is None or policy.at_least is None):
         raise InstanceConfigInvalid("an automatic promotion policy needs `metric` and `at_least`")
-    if specification.space == "official" and restated is not None:
-        _check_history(specification, restated)
+    if specification.space == "official" and specification.config.history == "restated":
+        raise PitRestatedHistory("history `restated` in the space official")
     if specification.config.decision_time is not None:
         wall_clock(specification.config.decision_time)
-    _check_schedules(specification.schedules)
+    for schedule in specification.schedules:
+        _check_schedule(schedule)
 
 
-def _check_schedules(schedules: Sequence[Schedule]) -> None:
-    """Cron lines and zones are read by the use case (`application.handlers.schedules`)."""
-    seen: set[tuple[str | None, ...]] = set()
-    for one in schedules:
-        if (one.cron is None) == (one.after_dataset is None):
-            raise InstanceScheduleInvalid(f"the {one.kind} schedule needs either `cron` or `after_dataset`")
-        identity = (one.kind, one.cron, one.timezone, one.after_dataset)
-        if identity in seen:
-            raise InstanceScheduleInvalid(
-                f"the {one.kind} schedule {one.cron or one.after_dataset} is there twice"
-            )
-        seen.add(identity)
+def _check_schedule(schedule: Schedule) -> None:
+    if (schedule.cron is None) == (schedule.after_dataset is None):
+        raise InstanceConfigInvalid(f"the {schedule.kind} schedule needs either `cron` or `after_dataset`")
+    try:
+        ZoneInfo(schedule.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InstanceConfigInvalid(
+            f"there is no time zone {schedule.timezone!r}", field="schedules"
+        ) from None
 
 
 def evolve(state: State, event: Event) -> State:

@@ -19,8 +19,6 @@ class StageVersion(Command, frozen=True, kw_only=True):
     NEEDS_REASON: ClassVar = True
     instance: Name
     number: Number
-    override: bool = False
-    """Let it pass a gate that blocks; needs the role operator."""
 
 
 class PromoteVersion(Command, frozen=True, kw_only=True):
@@ -30,8 +28,6 @@ class PromoteVersion(Command, frozen=True, kw_only=True):
     NEEDS_REASON: ClassVar = True
     instance: Name
     number: Number
-    override: bool = False
-    """Let it pass a gate that blocks; needs the role operator."""
 
 
 class RollbackVersion(Command, frozen=True, kw_only=True):

@@ -43,8 +43,6 @@ class SubmitRun(Command, frozen=True, kw_only=True):
     retry_of: RunId | None = None
     refit: bool = False
     trigger: str = "manual"
-    override: bool = False
-    """Let it pass a gate that blocks; needs a reason, and the role operator."""
 
 
 class StartRun(Command, frozen=True, kw_only=True):

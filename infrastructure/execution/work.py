@@ -19,11 +19,9 @@ class InputSource(msgspec.Struct, frozen=True, kw_only=True):
     dataset: str
     version: int
     role: str
-    use: Literal["input", "outcome", "watched"]
+    use: Literal["input", "outcome"]
     manifest_sha256: str
     calendar: str | None = None
-    simulated: tuple[tuple[int, int], ...] = ()
-    """Of predictions: first and last `seq` of what each simulated version added."""
 
 
 class RunWork(msgspec.Struct, frozen=True, kw_only=True):

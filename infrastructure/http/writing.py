@@ -7,18 +7,15 @@ from uuid import UUID, uuid4
 
 from fastapi import Depends, Header, Request, Response
 
-from application.bus import Sender, overrides
+from application.bus import Sender
 from application.ports import Outcome
-from domain.access.roles import includes
 from domain.shared.command import Command
 from domain.shared.ids import command_id_of_key
 from infrastructure.access.identity import Identity
 from infrastructure.bootstrap import Service
-from infrastructure.http.entrance import Entrance
 from infrastructure.http.errors import RequestParameterMalformed
 from infrastructure.http.reading import identity_of, json_response
 from infrastructure.http.results import Written
-from infrastructure.http.route_roles import OVERRIDE_ROLE
 
 W = TypeVar("W", bound=Written)
 
@@ -48,8 +45,6 @@ class Writer:
     """The command id comes from no key: nobody can have used it before."""
     correlation_id: UUID
     expected: int | None
-    entrance: Entrance | None = None
-    """Asked whether the sender may override a gate."""
 
     def send(
         self, command: Command, reason: str | None = None, *, target: str | None = None, dry_run: bool = False
@@ -58,10 +53,7 @@ class Writer:
 
         Raises the RuleBroken that refused it.
         """
-        if overrides(command) and self.entrance is not None:
-            self.entrance.require(self.identity, OVERRIDE_ROLE, f"{command.TYPE} with override")
         sender = Sender(
-            may_override=includes(self.identity.role, OVERRIDE_ROLE),
             tenant=self.identity.tenant,
             actor=self.identity.actor,
             command_id=self.command_id,
@@ -111,10 +103,7 @@ async def writer(request: Request, key: Key = None, match: Match = None) -> Writ
     service, identity = request.app.state.service, identity_of(request)
     command_id = command_id_of_key(identity.tenant, identity.principal, key) if key else uuid4()
     correlation_id = request.scope["correlation_id"]
-    entrance = request.app.state.entrance
-    return Writer(
-        service, identity, command_id, key is None, correlation_id, _stream_version(match), entrance
-    )
+    return Writer(service, identity, command_id, key is None, correlation_id, _stream_version(match))
 
 
 def _stream_version(match: str | None) -> int | None:

@@ -8,7 +8,6 @@ import semver
 from packaging.requirements import InvalidRequirement, Requirement
 
 from domain.categories import Category
-from domain.guardrails.category_law import with_output_contract
 from domain.guardrails.contracts import Contract
 from domain.guardrails.gates import check_contracts
 from domain.ml_module_def.manifest import InputRole, Manifest
@@ -35,14 +34,13 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     inputs: Annotated[tuple[InputRole, ...], msgspec.Meta(min_length=1, max_length=64)]
     contracts: Annotated[tuple[Contract, ...], msgspec.Meta(max_length=64)] = ()
     requirements: Annotated[tuple[str, ...], msgspec.Meta(max_length=128)] = ()
-    scale_free: bool = False
 
 
 def parse_definition(text: bytes, *, package_sha256: str, package_bytes: int) -> Manifest:
     """Read and check a definition.toml.
 
     Raises DefinitionManifestMalformed, DefinitionVersionMalformed, DefinitionEntryPointMissing,
-    GuardrailKindUnknown, GuardrailContractMalformed, DefinitionOutputContractMissing.
+    GuardrailKindUnknown, GuardrailContractMalformed.
     """
     file = _decode(text)
     _check_version(file.version)
@@ -50,7 +48,6 @@ def parse_definition(text: bytes, *, package_sha256: str, package_bytes: int) ->
     _check_inputs(file.inputs)
     _check_requirements(file.requirements)
     check_contracts(file.contracts)
-    contracts = with_output_contract(file.category, file.contracts, [one.role for one in file.inputs])
     return Manifest(
         name=file.name,
         version=file.version,
@@ -60,9 +57,8 @@ def parse_definition(text: bytes, *, package_sha256: str, package_bytes: int) ->
         package_bytes=package_bytes,
         entry_points={role: file.entry_points[role] for role in ENTRY_POINTS},
         inputs=file.inputs,
-        contracts=contracts,
+        contracts=file.contracts,
         requirements=file.requirements,
-        scale_free=file.scale_free,
     )
 
 

@@ -23,11 +23,6 @@ class ViewLookups:
         with self._open(tenant, ("runs",), LogMoment(position)) as snapshot:
             return runs.pending(snapshot, instance)
 
-    def instances(self, tenant: str, position: int) -> Sequence[str]:
-        """Names of the tenant's instances that are not archived, in order."""
-        with self._open(tenant, ("registry",), LogMoment(position)) as snapshot:
-            return registry.instance_names(snapshot)
-
     def production_versions_reading(
         self, tenant: str, dataset: str, number: int, position: int
     ) -> Sequence[VersionRef]:
