@@ -4,14 +4,9 @@ once.
 
 from collections.abc import Mapping
 
-from application.policies import archiving, execution, following, promotion, purging, verification
+from application.policies import archiving, execution, promotion, purging, verification
 from application.policies.context import Policy
-from domain.dataset.events import (
-    DatasetVersionPurged,
-    DatasetVersionRegistered,
-    DatasetVersionVerified,
-    DatasetVersionWritten,
-)
+from domain.dataset.events import DatasetVersionPurged, DatasetVersionRegistered
 from domain.ml_module_def.events import DefinitionSubmitted
 from domain.model_instance.events import InstanceArchived
 from domain.model_version.events import VersionPurged, VersionRegistered
@@ -26,8 +21,6 @@ POLICIES: Mapping[type[Event], tuple[Policy, ...]] = {
     VersionRegistered: (promotion.promote_automatically,),
     VersionPurged: (purging.delete_artifact,),
     DatasetVersionRegistered: (verification.verify_bytes,),
-    DatasetVersionVerified: (following.follow_version,),
-    DatasetVersionWritten: (following.follow_version,),
     DatasetVersionPurged: (purging.delete_files,),
 }
 """The table of contents of what follows by itself."""

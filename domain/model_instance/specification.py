@@ -53,10 +53,6 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     timezone: str = "UTC"
     after_dataset: Name | None = None
     enabled: bool = True
-    misfire: Literal["skip", "run_once", "catch_up"] = "run_once"
-    """What becomes of slots that came while nothing submitted runs: none runs, the latest, or all of the
-    last days; those that do not run are recorded as skipped.
-    """
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
