@@ -223,8 +223,6 @@ class LocalExecutor:
                 python=self._around.python,
                 timeout_s=EVALUATION_TIME_S,
                 stop=self._stop,
-                sandbox=self._around.sandbox,
-                limits=self._around.limits,
             )
             if self._closing:
                 return

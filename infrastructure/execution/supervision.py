@@ -1,10 +1,9 @@
 """One run from its claim to its end."""
 
-import os
 import sys
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -23,9 +22,8 @@ from infrastructure.execution.run_folder import RunFolder
 from infrastructure.execution.session import RunSession
 from infrastructure.execution.socket_server import serve_socket
 from infrastructure.execution.work import RunWork, WorkSource
-from infrastructure.processes.child import environment
+from infrastructure.processes.child import Child, environment
 from infrastructure.processes.output_log import OutputLog
-from infrastructure.processes.sandbox import MIB, Limits, Program, Sandbox, SandboxedChild
 from optaic.mlops.runner.protocol import SOCKET_SETTING
 
 
@@ -41,10 +39,6 @@ class Surroundings:
     python: Path = Path(sys.executable)
     """The interpreter of runs, and with it what they can import."""
     lease_s: float = 60.0
-    sandbox: Sandbox = field(default_factory=Sandbox)
-    """How runs and evaluations are shut in."""
-    limits: Limits = field(default_factory=Limits)
-    """What a run may take beside its own limits of memory and time."""
 
 
 class Supervision:
@@ -57,9 +51,8 @@ class Supervision:
         self._around = around
         self._log = OutputLog(folder.log)
         self._lock = threading.Lock()
-        self._child: SandboxedChild | None = None
+        self._child: Child | None = None
         self._stop: Stop | None = None
-        self._ended: SandboxedChild | None = None
 
     def stop(self, why: Stop) -> None:
         """End the process group; the first reason counts."""
@@ -83,13 +76,14 @@ class Supervision:
             told=self.session.failure,
             has_results=self.session.results is not None,
             last_lines=self._log.last_lines(),
-            excess=self._ended.stopped if self._ended else None,
-            refusal=self._ended.refusal if self._ended else None,
         )
         return failure_of(ending)
 
     def _run_child(self, socket: Path) -> int:
-        child = self._around.sandbox.start(self._program(socket))
+        memory = self.work.run.limits.memory_mib
+        env = environment(self.folder.work, memory, {SOCKET_SETTING: str(socket)})
+        command = [str(self._around.python), "-P", "-s", "-m", "optaic.mlops.runner"]
+        child = Child(command, cwd=self.folder.work, env=env)
         try:
             with self._lock:
                 self._child = child
@@ -102,23 +96,8 @@ class Supervision:
                 self._child = None
             child.close()
             self._log.finish()
-            self._ended = child
 
-    def _program(self, socket: Path) -> Program:
-        folder, bounds = self.folder, self.work.run.limits
-        cpu_s = int(bounds.time_s * (os.cpu_count() or 1)) + 1
-        return Program(
-            python=self._around.python,
-            arguments=["-P", "-s", "-m", "optaic.mlops.runner"],
-            cwd=folder.work,
-            env=environment(folder.work, bounds.memory_mib, {SOCKET_SETTING: str(socket)}),
-            scratch=folder.root,
-            writable=(folder.work,),
-            read_only=(folder.package, folder.model, folder.inputs, socket),
-            limits=replace(self._around.limits, memory_bytes=bounds.memory_mib * MIB, cpu_s=cpu_s),
-        )
-
-    def _wait(self, child: SandboxedChild) -> int:
+    def _wait(self, child: Child) -> int:
         """Wait for the end, and bring it about when the lease or the time is over."""
         deadline = time.monotonic() + self.work.run.limits.time_s
         while True:
