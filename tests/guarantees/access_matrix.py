@@ -13,6 +13,7 @@ COLUMNS = [{"name": "close", "type": "float64"}]
 WISH = {"kind": "training", "as_of": TRAINED_AS_OF}
 POINTS = {"points": [{"name": "loss", "step": 0, "value": 0.5}]}
 FAILURE = {"code": "x.y", "message": "no"}
+NOBODYS = "019b2f3c-7b2a-4c3d-8e4f-5a6b7c8d9e0f"
 NODE = "model_version:spx-alpha@1"
 THEIRS = package("their-signal")
 
@@ -59,6 +60,8 @@ READS = {
     f"GET {API}/runs/{{run_id}}/metrics": row("/runs/{run}/metrics", 404),
     f"GET {API}/runs/{{run_id}}/progress": row("/runs/{run}/progress", 404),
     f"GET {API}/runs/{{run_id}}/logs": row("/runs/{run}/logs", 404),
+    f"GET {API}/runs/{{run_id}}/reproductions": row("/runs/{run}/reproductions", 404),
+    f"GET {API}/workflows/{{correlation_id}}": row(f"/workflows/{NOBODYS}", 404),
     f"GET {API}/versions": row("/versions"),
     f"GET {API}/versions/{{ref}}": row("/versions/spx-alpha@1", 404),
     f"GET {API}/versions/{{ref}}/passport": row("/versions/spx-alpha@1/passport", 404),
@@ -106,6 +109,8 @@ WRITES = {
     ),
     f"POST {API}/instances/{{name}}/rollback": row("/instances/spx-alpha/rollback", 404, REASON),
     f"POST {API}/runs/{{run_id}}/cancel": row("/runs/{pending}/cancel", 404, {}),
+    f"POST {API}/runs/{{run_id}}/retry": row("/runs/{pending}/retry", 404, {}),
+    f"POST {API}/runs/{{run_id}}/reproduce": row("/runs/{run}/reproduce", 404, {}),
     f"POST {API}/runs/{{run_id}}/start": row("/runs/{pending}/start", 404, {"worker": "theirs"}),
     # these four ask for one thing more behind the door: the run's token, which its tenant is part of
     f"POST {API}/runs/{{run_id}}/progress": row("/runs/{run}/progress", 403, {"fraction": 0.5}),
