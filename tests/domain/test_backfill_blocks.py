@@ -1,5 +1,6 @@
 """A backfill's range in blocks, and which version predicts which dates."""
 
+import itertools
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
@@ -18,7 +19,7 @@ def test_blocks_cover_the_range_once_and_in_order(first: date, length: int, ever
     last = first + timedelta(days=length)
     found = blocks(first, last, every)
     assert (found[0].first, found[-1].last) == (first, last)
-    for block, following in zip(found, found[1:], strict=False):
+    for block, following in itertools.pairwise(found):
         assert block.first <= block.last == following.first - timedelta(days=1)
 
 
@@ -80,7 +81,7 @@ def test_each_date_goes_to_the_version_that_had_seen_most_and_nothing_later(
         (number,) = [number for block, number in found if block.first <= day <= block.last]
         allowed = [(one.trained_as_of, one.number) for one in versions if one.trained_as_of <= moment]
         assert number == (max(allowed)[1] if allowed else None)
-    assert all(one[1] != two[1] for one, two in zip(found, found[1:], strict=False))
+    assert all(one[1] != two[1] for one, two in itertools.pairwise(found))
 
 
 def _close(day: date) -> datetime:

@@ -22,6 +22,7 @@ router = APIRouter(tags=["runs"])
 
 Wait = Annotated[float, Query(ge=0, le=300, description="Seconds to wait for the run's end.")]
 Names = Annotated[list[str], Query(alias="name", description="Only these series; may be repeated.")]
+PointsMax = Annotated[int | None, Query(ge=4, le=100_000, description="Points of each series, at most.")]
 _FINISHED = ("completed", "failed", "cancelled")
 _COMPARED_MAX = 20
 
@@ -118,11 +119,19 @@ def show_report(run_id: str, read: Read) -> Response:
 
 
 @router.get("/runs/{run_id}/metrics", **answers(MetricSeries, refusals=[404]))
-def show_metrics(run_id: str, read: Read, name: Names = []) -> Response:  # noqa: B006 - FastAPI copies it
-    """The metric series of a run."""
+def show_metrics(
+    run_id: str,
+    read: Read,
+    name: Names = [],  # noqa: B006 - FastAPI copies it
+    max_points: PointsMax = None,
+) -> Response:
+    """The metric series of a run. `max_points`: a longer series keeps its first and last point and, of equal
+    buckets of the others, the least and the greatest: peaks stay.
+    """
     at = read.moment()
     found(read.queries.run(read.tenant, run_id, at), RunUnknown, f"run {run_id}")
-    return read.show(MetricSeries(items=read.queries.metric_series(read.tenant, run_id, tuple(name), at)))
+    items = read.queries.metric_series(read.tenant, run_id, tuple(name), at, max_points)
+    return read.show(MetricSeries(items=items))
 
 
 @router.get("/runs/{run_id}/progress", **answers(Progress, refusals=[404]))

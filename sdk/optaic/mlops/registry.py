@@ -72,6 +72,7 @@ def register_model(
     known = client.get_model_instance(run.instance)["specification"]["definition"]
     content = _model_file(model, features, f"{known['name']}@{known['version']}")
     stored = client.store_blob(content)
+    tracking.flush_metrics()
     client.complete_run(
         run.run_id,
         run.token,
