@@ -85,7 +85,8 @@ def _predictions(
         )
     if len(found) > FOLDS_MAX:
         raise RunBackfillInvalid(f"{len(found)} versions take part; at most {FOLDS_MAX}", field="to")
-    inference = SubmitRun(instance=command.instance, kind="inference", as_of=command.as_of, trigger=BACKFILL)
+    as_of = command.as_of or context.services.clock.now()
+    inference = SubmitRun(instance=command.instance, kind="inference", as_of=as_of, trigger=BACKFILL)
     return [
         msgspec.structs.replace(inference, first=block.first, last=block.last, model_version=number)
         for block, number in found

@@ -1,6 +1,6 @@
 """What takes several runs, or a run once more: backfill, retry, reproduce."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -67,32 +67,39 @@ class Reproductions(msgspec.Struct, frozen=True, kw_only=True):
 async def backfill(request: Request, name: str, content: JsonBody, write: Write, wait: Wait = 0) -> Response:
     """Predict past decision sessions as one workflow; with `refit` by versions trained along the way."""
     asked = decoded_exactly(content, Backfill)
-    fields = {"first": asked.first, "last": asked.last, "model_version": asked.model_version}
-    fields |= {"as_of": asked.as_of, "refit": asked.refit}
-    command, _ = decoded(msgspec.json.encode(fields), BackfillInstance, instance=name)
-    target = f"model_instance:{name}"
-    outcome = await to_thread.run_sync(lambda: write.send(command, asked.reason, target=target))
-    service, tenant = request.app.state.service, write.identity.tenant
-    (last,) = service.log.read(outcome.position - 1, 1)
-    correlation_id = last.correlation_id
+    command, _ = decoded(msgspec.json.encode(_fields(asked)), BackfillInstance, instance=name)
+    outcome = await to_thread.run_sync(
+        lambda: write.send(command, asked.reason, target=f"model_instance:{name}")
+    )
+    facts = await _begun(request, write, outcome, wait)
+    status = 202 if facts["workflow"] is None else 201
+    return write.answer(outcome, status=status, of=BackfillWritten, **facts)
 
-    def ended() -> Workflow | None:
-        known = workflow(service.queries, tenant, correlation_id)
+
+def _fields(asked: Backfill) -> dict[str, Any]:
+    names = ("first", "last", "model_version", "as_of", "refit")
+    return {name: getattr(asked, name) for name in names}
+
+
+async def _begun(request: Request, write: Write, outcome: Outcome, wait_s: float) -> dict[str, Any]:
+    """The workflow's id, which is that of the first sending, and the workflow once it is over."""
+    service: Service = request.app.state.service
+    (last,) = service.log.read(outcome.position - 1, 1)
+
+    def over() -> Workflow | None:
+        known = workflow(service.queries, write.identity.tenant, last.correlation_id)
         return known if known is not None and known.state != "running" else None
 
-    done = await request.app.state.feed.settled(ended, wait) if wait else None
+    done = await request.app.state.feed.settled(over, wait_s) if wait_s else None
     run_ids = tuple(ref.partition(":")[2] for ref in outcome.refs)
-    return write.answer(
-        outcome,
-        status=202 if done is None else 201,
-        location=f"/api/v1/workflows/{correlation_id}",
-        of=BackfillWritten,
-        run_id=run_ids[0],
-        run=None if done is None else done.runs[0],
-        run_ids=run_ids,
-        correlation_id=correlation_id,
-        workflow=done,
-    )
+    return {
+        "location": f"/api/v1/workflows/{last.correlation_id}",
+        "run_id": run_ids[0],
+        "run": None if done is None else done.runs[0],
+        "run_ids": run_ids,
+        "correlation_id": last.correlation_id,
+        "workflow": done,
+    }
 
 
 @router.get("/workflows/{correlation_id}", **answers(Workflow, refusals=[404]))
@@ -113,10 +120,8 @@ async def retry_run(
     """Do a failed or cancelled run again, with everything as it was pinned."""
     command, reason = decoded(content, RetryRun, run_id=run_id)
     outcome = await to_thread.run_sync(lambda: write.send(command, reason))
-    new_id, run = await _ended(request, write, outcome, wait)
-    location = f"/api/v1/runs/{new_id}"
-    status = 202 if run is None else 201
-    return write.answer(outcome, status=status, location=location, of=RunWritten, run_id=new_id, run=run)
+    facts = await _ended(request, write, outcome, wait)
+    return write.answer(outcome, of=RunWritten, location=f"/api/v1/runs/{facts['run_id']}", **facts)
 
 
 @router.post(
@@ -127,23 +132,15 @@ async def retry_run(
 async def reproduce_run(
     request: Request, run_id: str, content: JsonBody, write: Write, wait: Wait = 0
 ) -> Response:
-    """Do a completed training again from what its events recorded and compare file and metrics; nothing is
-    registered.
-    """
+    """Do a completed training again as recorded, compare file and metrics; nothing is registered."""
     command, reason = decoded(content, ReproduceRun, run_id=run_id)
     outcome = await to_thread.run_sync(lambda: write.send(command, reason))
-    new_id, run = await _ended(request, write, outcome, wait)
-    service: Service = request.app.state.service
-    told = _verdicts(service.queries, write.identity.tenant, run_id) if run is not None else ()
-    return write.answer(
-        outcome,
-        status=202 if run is None else 201,
-        location=f"/api/v1/runs/{run_id}/reproductions",
-        of=ReproductionWritten,
-        run_id=new_id,
-        run=run,
-        reproduction=next((one for one in told if one.by_run == new_id), None),
-    )
+    facts = await _ended(request, write, outcome, wait)
+    told = _verdicts(request.app.state.service.queries, write.identity.tenant, run_id)
+    verdict = next((one for one in told if one.by_run == facts["run_id"]), None)
+    location = f"/api/v1/runs/{run_id}/reproductions"
+    facts |= {"location": location, "reproduction": verdict if facts["run"] else None}
+    return write.answer(outcome, of=ReproductionWritten, **facts)
 
 
 @router.get("/runs/{run_id}/reproductions", **answers(Reproductions, refusals=[404]))
@@ -161,15 +158,14 @@ def _verdicts(queries: Queries, tenant: str, run_id: str) -> tuple[RunReproduced
     return tuple(_decode(one.payload) for one in page.items)
 
 
-async def _ended(
-    request: Request, write: Write, outcome: Outcome, wait_s: float
-) -> tuple[str, RunView | None]:
-    """The new run's id, and the run once it is over."""
-    run_id = next(ref for ref in outcome.refs).partition(":")[2]
+async def _ended(request: Request, write: Write, outcome: Outcome, wait_s: float) -> dict[str, Any]:
+    """The new run's id, the run once it is over, and the status that says which."""
+    run_id = outcome.refs[0].partition(":")[2]
     service: Service = request.app.state.service
 
     def over() -> RunView | None:
         view = service.queries.run(write.identity.tenant, run_id)
         return view if view is not None and view.state in FINISHED else None
 
-    return run_id, await request.app.state.feed.settled(over, wait_s) if wait_s else None
+    run = await request.app.state.feed.settled(over, wait_s) if wait_s else None
+    return {"run_id": run_id, "run": run, "status": 202 if run is None else 201}

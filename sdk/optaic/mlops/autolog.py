@@ -9,7 +9,6 @@ import contextvars
 import functools
 import importlib
 import importlib.abc
-import importlib.util
 import math
 import sys
 import warnings

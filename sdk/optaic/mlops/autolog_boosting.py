@@ -84,8 +84,8 @@ def _given(
 
 
 def _params(given: Mapping[str, Any]) -> dict[str, Any]:
-    params = given.get("params")
-    return dict(params) if isinstance(params, Mapping) else {}
+    params: Any = given.get("params")
+    return {str(name): params[name] for name in params} if hasattr(params, "keys") else {}
 
 
 def _best(booster: Any) -> dict[str, Any]:

@@ -64,8 +64,13 @@ class WorkflowFailed(Exception):
         self.workflow = workflow
         retried = {run["retry_of"] for run in workflow["runs"]}
         bad = [run for run in workflow["runs"] if run["state"] != "completed" and run["id"] not in retried]
-        told = "; ".join(f"{run['kind']} {run['id']}: {(run['error'] or {}).get('code')}" for run in bad[:5])
+        told = "; ".join(f"{run['kind']} {run['id']}: {_code(run)}" for run in bad[:5])
         super().__init__(f"workflow {workflow['correlation_id']}: {told}")
+
+
+def _code(run: Json) -> str:
+    error: Json = run["error"] or {}
+    return str(error.get("code", run["state"]))
 
 
 def backfill(
