@@ -11,8 +11,8 @@ _PROTO, _STOP = 0x80, 0x2E
 def pickled_file(folder: Path) -> str | None:
     """The first file below a folder that is a pickle, by its name or its bytes; None if there is none.
 
-    A pickle runs code when it is read. Save scikit-learn with skops, xgboost as ubj or json, lightgbm as text,
-    arrays as npy.
+    A pickle runs code when it is read. Save scikit-learn with skops, xgboost as ubj or json, lightgbm as
+    text, arrays as npy.
     """
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink() and (path.suffix in _SUFFIXES or _is_pickle(path)):
