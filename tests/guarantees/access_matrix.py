@@ -13,14 +13,13 @@ COLUMNS = [{"name": "close", "type": "float64"}]
 WISH = {"kind": "training", "as_of": TRAINED_AS_OF}
 POINTS = {"points": [{"name": "loss", "step": 0, "value": 0.5}]}
 FAILURE = {"code": "x.y", "message": "no"}
-NOBODYS = "019b2f3c-7b2a-4c3d-8e4f-5a6b7c8d9e0f"
 NODE = "model_version:spx-alpha@1"
 THEIRS = package("their-signal")
 
 
 @dataclass(frozen=True)
 class Row:
-    """How a route is asked, and what another tenant's operator gets. `{run}`, `{key}`: ours."""
+    """How a route is asked, and what another tenant's operator gets. `{run}`, `{workflow}`, `{key}`: ours."""
 
     path: str
     other: int
@@ -61,7 +60,7 @@ READS = {
     f"GET {API}/runs/{{run_id}}/progress": row("/runs/{run}/progress", 404),
     f"GET {API}/runs/{{run_id}}/logs": row("/runs/{run}/logs", 404),
     f"GET {API}/runs/{{run_id}}/reproductions": row("/runs/{run}/reproductions", 404),
-    f"GET {API}/workflows/{{correlation_id}}": row(f"/workflows/{NOBODYS}", 404),
+    f"GET {API}/workflows/{{correlation_id}}": row("/workflows/{workflow}", 404),
     f"GET {API}/versions": row("/versions"),
     f"GET {API}/versions/{{ref}}": row("/versions/spx-alpha@1", 404),
     f"GET {API}/versions/{{ref}}/passport": row("/versions/spx-alpha@1/passport", 404),
