@@ -16,14 +16,12 @@ from infrastructure.http.routes import (
     system,
     versions,
     workers,
-    workflows,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
     definitions.router,
     instances.router,
     runs.router,
-    workflows.router,
     workers.router,
     versions.router,
     datasets.router,
