@@ -36,6 +36,10 @@ class Lookups(Protocol):
         """Ids of the instance's pending runs."""
         ...
 
+    def instances_following(self, tenant: str, dataset: str, position: int) -> Sequence[str]:
+        """Names of instances that may have a schedule after new versions of this dataset."""
+        ...
+
     def production_versions_reading(
         self, tenant: str, dataset: str, number: int, position: int
     ) -> Sequence[VersionRef]:

@@ -198,9 +198,17 @@ class Queries(Protocol):
         ...
 
     def metric_series(
-        self, tenant: str, run_id: str, names: tuple[str, ...] = (), at: LogMoment | None = None
+        self,
+        tenant: str,
+        run_id: str,
+        names: tuple[str, ...] = (),
+        at: LogMoment | None = None,
+        points_max: int | None = None,
     ) -> tuple[MetricPointView, ...]:
-        """All points of a run's series (or of the named ones) by name, step and time of logging."""
+        """The points of a run's series (or of the named ones) by name, step and time of logging.
+
+        `points_max`: a longer series keeps its first and last point and the extremes of equal buckets.
+        """
         ...
 
     def versions(

@@ -231,18 +231,23 @@ class MetricRowView(View, frozen=True, kw_only=True):
 
 
 class ParameterRowView(View, frozen=True, kw_only=True):
-    """One hyper-parameter that differs between the compared runs, as JSON values."""
+    """A parameter, setting or input that differs between the compared runs, as JSON values."""
 
     name: str
     values: tuple[Any, ...]
 
 
 class ComparisonView(View, frozen=True, kw_only=True):
-    """Runs side by side: all their final metrics, and the hyper-parameters in which they differ."""
+    """Runs side by side: all their final metrics, and everything that they pinned in which they differ."""
 
     runs: tuple[RunView, ...]
     metrics: tuple[MetricRowView, ...]
     parameters: tuple[ParameterRowView, ...]
+    """Hyper-parameters."""
+    settings: tuple[ParameterRowView, ...]
+    """Definition version, package, moment and how data was read."""
+    inputs: tuple[ParameterRowView, ...]
+    """Dataset versions by role."""
     position: int
 
 

@@ -21,6 +21,8 @@ MEASUREMENTS = {
     "end_to_end": "From a command over HTTP until it is visible, through Kafka",
     "intake": "Commands from Kafka, sustained",
     "guardrails": "Contracts judged on a million rows",
+    "metrics_points": "A million step metrics of one run",
+    "run_overhead": "What a run costs beside its own work",
     "startup": "Starting the command line and the service",
 }
 LIMITS = Path(__file__).with_name("limits")

@@ -17,6 +17,7 @@ from application.policies.context import PolicyContext
 from application.policies.runner import PolicyRunner
 from application.ports import Executor
 from application.queries import Queries
+from application.schedules.scheduler import Scheduler
 from domain.shared.errors import Kind, RuleBroken
 from infrastructure.activity_log import DatabaseActivityLog, open_activity_log
 from infrastructure.activity_log.errors import LogFileForeign
@@ -32,6 +33,9 @@ from infrastructure.observability.seams import ObservedBus, observe_appends
 from infrastructure.packages import ZipPackages
 from infrastructure.policy_progress import PolicyProgressFile
 from infrastructure.run_progress import ProgressBoard, ProgressInMemory
+from infrastructure.schedules.agenda import ViewAgenda
+from infrastructure.schedules.progress import SlotProgressFile
+from infrastructure.schedules.ticking import Ticking
 from infrastructure.settings import Settings
 from infrastructure.views import ViewReader, Views, open_views
 from infrastructure.work_source import ServiceWork
@@ -145,8 +149,11 @@ def _wired(settings: Settings, opened: ExitStack) -> tuple[Service, Sequence[Cal
         PolicyContext(services=services, bus=bus, executor=executor),
         PolicyProgressFile(data / "policies.json", log, clock),
     )
+    agenda = ViewAgenda(views.projector.store, views.wait)
+    slots = SlotProgressFile(data / "schedules.json", log)
+    schedules = Ticking(Scheduler(services, bus, agenda, slots), clock)
     leases = Leases(bus, views.queries, log, clock, lambda: (settings.tenant,))
-    for close in (policies.stop, executor.close, leases.close):
+    for close in (policies.stop, executor.close, schedules.stop, leases.close):
         opened.callback(close)
     service = Service(
         settings=settings,
@@ -162,7 +169,7 @@ def _wired(settings: Settings, opened: ExitStack) -> tuple[Service, Sequence[Cal
         progress=ProgressInMemory(),
         opened=opened,
     )
-    return service, (views.start, policies.start, executor.start, leases.start)
+    return service, (views.start, policies.start, executor.start, schedules.start, leases.start)
 
 
 def _made(data: Path) -> Path:

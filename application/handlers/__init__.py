@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from application.bus import Handler
-from application.handlers import access, datasets, definitions, instances, runs, versions
+from application.handlers import access, backfills, datasets, definitions, instances, runs, versions
 from domain.access import commands as access_commands
 from domain.dataset import commands as dataset_commands
 from domain.ml_module_def import commands as definition_commands
@@ -23,6 +23,9 @@ HANDLERS: Mapping[type[Command], Handler] = {
     instance_commands.ArchiveInstance: instances.archive_instance,
     instance_commands.SkipSlot: instances.skip_slot,
     run_commands.SubmitRun: runs.submit_run,
+    run_commands.BackfillInstance: backfills.backfill_instance,
+    run_commands.RetryRun: runs.retry_run,
+    run_commands.ReproduceRun: runs.reproduce_run,
     run_commands.StartRun: runs.start_run,
     run_commands.LogMetrics: runs.log_metrics,
     run_commands.CompleteRun: runs.complete_run,

@@ -13,6 +13,7 @@ from application.handlers.facts import (
     usable_definition,
 )
 from application.handlers.gates import version_gate
+from application.handlers.schedules import check_schedules
 from application.ports import Outcome, StreamCheck, StreamWrite
 from domain.dataset import decider as datasets
 from domain.dataset.declaration import Column, Declaration
@@ -36,6 +37,7 @@ def create_instance(command: CreateInstance, context: Context) -> Outcome:
     known, unchanged = usable_definition(context, specification.definition, specification.space)
     check_against_definition(context, specification, known)
     output = command.output_dataset or f"{command.name}-predictions"
+    followed = check_schedules(context, command.name, output, specification)
     loaded = load_instance(context, command.name)
     events = decider.create(loaded.state, command.name, specification, output)
     dataset = load_dataset(context, output)
@@ -45,7 +47,7 @@ def create_instance(command: CreateInstance, context: Context) -> Outcome:
     return context.append(
         write(decider.stream(command.name), loaded, events),
         write(datasets.stream(output), dataset, declared),
-        checks=[unchanged],
+        checks=[unchanged, *followed],
     )
 
 
@@ -69,11 +71,12 @@ def update_instance(command: UpdateInstance, context: Context) -> Outcome:
     present = decider.open_for_change(loaded.state, command.name)
     specification = decider.updated_specification(loaded.state, command)
     unchanged = _check_update(context, present, specification)
+    followed = check_schedules(context, command.name, loaded.state.output_dataset, specification)
     events = decider.update(loaded.state, command.name, specification)
     updated = write(decider.stream(command.name), loaded, events)
     active = loaded.state.active
     if present.space == specification.space or specification.space != "official" or active is None:
-        return context.append(updated, checks=[unchanged])
+        return context.append(updated, checks=[unchanged, *followed])
     return _made_official(context, command.name, active, updated, unchanged)
 
 

@@ -1,5 +1,7 @@
 """Use cases of runs: submission pins, one worker starts, one append completes."""
 
+from collections.abc import Sequence
+
 from application.context import Context, check, write
 from application.errors import ArtifactMissing
 from application.handlers.decisions import SIMULATED_AFTER, last_decision
@@ -13,14 +15,26 @@ from domain.model_instance import decider as instances
 from domain.model_version import decider as versions
 from domain.model_version.events import FeatureReading, VersionInput, VersionRegistered
 from domain.run import decider
-from domain.run.commands import CancelRun, CompleteRun, FailRun, LogMetrics, StartRun, SubmitRun
-from domain.run.errors import RunInstanceClosed
-from domain.run.events import RunSubmitted
-from domain.shared.activity import Event
+from domain.run.again import compare, is_reserved, reproduced_run, reproduction, retry
+from domain.run.commands import (
+    CancelRun,
+    CompleteRun,
+    FailRun,
+    LogMetrics,
+    ReproduceRun,
+    RetryRun,
+    StartRun,
+    SubmitRun,
+)
+from domain.run.errors import RunInstanceClosed, RunTriggerReserved
+from domain.run.events import RunCompleted, RunStarted, RunSubmitted
+from domain.shared.activity import Event, RecordedEvent
 
 
 def submit_run(command: SubmitRun, context: Context) -> Outcome:
     """Pin what the run depends on and put it among the pending ones."""
+    if is_reserved(command.trigger):
+        raise RunTriggerReserved(f"the trigger {command.trigger!r} is the service's own")
     instance = load_instance(context, command.instance)
     run, checks = pin(command, instance.state, context)
     stream = decider.stream(run.run_id)
@@ -31,13 +45,35 @@ def submit_run(command: SubmitRun, context: Context) -> Outcome:
     )
 
 
+def retry_run(command: RetryRun, context: Context) -> Outcome:
+    """A failed run once more, as it was pinned."""
+    loaded = _load(context, command.run_id)
+    run = retry(loaded.state, command.run_id, context.services.ids.run_id())
+    instance = load_instance(context, run.instance)
+    instances.open_for_change(instance.state, run.instance)
+    return _once_more(run, context, check(instances.stream(run.instance), instance))
+
+
+def reproduce_run(command: ReproduceRun, context: Context) -> Outcome:
+    """A completed training once more, as it was pinned; an archived instance's too."""
+    loaded = _load(context, command.run_id)
+    run = reproduction(loaded.state, command.run_id, context.services.ids.run_id())
+    return _once_more(run, context, check(decider.stream(command.run_id), loaded))
+
+
+def _once_more(run: RunSubmitted, context: Context, unchanged: StreamCheck) -> Outcome:
+    fresh = _load(context, run.run_id)
+    submitted = write(decider.stream(run.run_id), fresh, decider.submit(fresh.state, run))
+    return context.append(submitted, checks=[unchanged])
+
+
 def start_run(command: StartRun, context: Context) -> Outcome:
     """One worker claims a pending run; an archived instance starts nothing more."""
     loaded = _load(context, command.run_id)
     events = decider.start(loaded.state, command)
     run = decider.existing(loaded.state, command.run_id)
     instance = load_instance(context, run.instance)
-    if instance.state.archived:
+    if instance.state.archived and not is_reserved(run.trigger):
         raise RunInstanceClosed(f"the instance {run.instance} is archived")
     unchanged = check(instances.stream(run.instance), instance)
     return context.append(write(decider.stream(command.run_id), loaded, events), checks=[unchanged])
@@ -64,6 +100,9 @@ def complete_run(command: CompleteRun, context: Context) -> Outcome:
     loaded = _load(context, command.run_id)
     run = decider.running(loaded.state, command.run_id)
     decider.check_output(run, command)
+    original = reproduced_run(run.trigger)
+    if original is not None:
+        return _complete_reproduction(command, context, original, loaded)
     if run.kind == "training":
         return _complete_training(command, context, run, loaded)
     if run.kind == "inference":
@@ -87,6 +126,28 @@ def _complete_training(
         StreamWrite(versions.stream(run.instance, number), 0, (registered,)),
         write(instances.stream(run.instance), instance, numbered),
     )
+
+
+def _complete_reproduction(
+    command: CompleteRun, context: Context, original: str, loaded: Loaded[decider.State]
+) -> Outcome:
+    """The verdict goes beside what it is about; no version is made and no gate is passed."""
+    former = _load(context, original)
+    told = [one.event for one in _told(context, original)]
+    recorded = next(event for event in told if isinstance(event, RunCompleted))
+    then = next((event for event in told if isinstance(event, RunStarted)), None)
+    now = next(
+        (one.event for one in _told(context, command.run_id) if isinstance(one.event, RunStarted)), None
+    )
+    events = decider.complete(loaded.state, command, model_version=None, dataset_version=None)
+    return context.append(
+        StreamWrite(decider.stream(command.run_id), loaded.version, events),
+        StreamWrite(decider.stream(original), former.version, (compare(recorded, command, then, now),)),
+    )
+
+
+def _told(context: Context, run_id: str) -> Sequence[RecordedEvent]:
+    return context.services.log.read_stream(context.tenant, decider.stream(run_id))
 
 
 def _registered(

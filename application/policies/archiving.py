@@ -5,6 +5,7 @@ cancelled.
 from application.policies.context import PolicyContext
 from domain.model_instance import decider as instances
 from domain.model_instance.events import InstanceArchived
+from domain.run.again import is_reserved
 from domain.run.commands import CancelRun
 from domain.run.events import RunSubmitted
 from domain.shared.activity import RecordedEvent
@@ -27,5 +28,5 @@ def cancel_late_submission(recorded: RecordedEvent, context: PolicyContext) -> N
         return
     stream = instances.stream(recorded.event.instance)
     loaded = context.services.log.load(recorded.tenant, stream, instances.INITIAL, instances.evolve)
-    if loaded.state.archived:
+    if loaded.state.archived and not is_reserved(recorded.event.trigger):
         context.send("archiving", CancelRun(run_id=recorded.event.run_id), recorded, _REASON)

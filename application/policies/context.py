@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from application.bus import Bus, Sender
 from application.context import Services
@@ -21,18 +22,26 @@ class PolicyContext:
     executor: Executor
 
     def send(
-        self, policy: str, command: Command, cause: RecordedEvent, reason: str, *, of: str | None = None
+        self,
+        policy: str,
+        command: Command,
+        cause: RecordedEvent,
+        reason: str,
+        *,
+        of: str | None = None,
+        workflow: UUID | None = None,
     ) -> None:
         """Send a command because of an event: once, in the event's workflow, whatever is repeated.
 
-        `of` tells several commands of one type apart that follow from one event.
+        `of` tells several commands of one type apart that follow from one event. `workflow`: the correlation
+        id, where it is not the event's own.
         A refusal is an answer, not a failure: the world has moved on. What may pass later is raised.
         """
         sender = Sender(
             tenant=cause.tenant,
             actor=Actor(principal=f"policy:{policy}", method="service", on_behalf_of=cause.actor.principal),
             command_id=policy_command_id(":".join(filter(None, (policy, of, command.TYPE))), cause.event_id),
-            correlation_id=cause.correlation_id,
+            correlation_id=workflow or cause.correlation_id,
             causation_id=cause.event_id,
             reason=reason,
         )

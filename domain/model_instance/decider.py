@@ -5,7 +5,6 @@ created ──updated*──> … ──archived (final)        Version numbers 
 
 from collections.abc import Sequence
 from typing import assert_never, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import UNSET
@@ -18,6 +17,7 @@ from domain.model_instance.errors import (
     InstanceExists,
     InstanceNoActiveVersion,
     InstanceNoFormerVersion,
+    InstanceScheduleInvalid,
     InstanceUnknown,
 )
 from domain.model_instance.events import (
@@ -188,19 +188,21 @@ def check_specification(specification: Specification) -> None:
         raise PitRestatedHistory("history `restated` in the space official")
     if specification.config.decision_time is not None:
         wall_clock(specification.config.decision_time)
-    for schedule in specification.schedules:
-        _check_schedule(schedule)
+    _check_schedules(specification.schedules)
 
 
-def _check_schedule(schedule: Schedule) -> None:
-    if (schedule.cron is None) == (schedule.after_dataset is None):
-        raise InstanceConfigInvalid(f"the {schedule.kind} schedule needs either `cron` or `after_dataset`")
-    try:
-        ZoneInfo(schedule.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InstanceConfigInvalid(
-            f"there is no time zone {schedule.timezone!r}", field="schedules"
-        ) from None
+def _check_schedules(schedules: Sequence[Schedule]) -> None:
+    """Cron lines and zones are read by the use case (`application.handlers.schedules`)."""
+    seen: set[tuple[str | None, ...]] = set()
+    for one in schedules:
+        if (one.cron is None) == (one.after_dataset is None):
+            raise InstanceScheduleInvalid(f"the {one.kind} schedule needs either `cron` or `after_dataset`")
+        identity = (one.kind, one.cron, one.timezone, one.after_dataset)
+        if identity in seen:
+            raise InstanceScheduleInvalid(
+                f"the {one.kind} schedule {one.cron or one.after_dataset} is there twice"
+            )
+        seen.add(identity)
 
 
 def evolve(state: State, event: Event) -> State:

@@ -62,3 +62,27 @@ class InstanceExternalRefused(RuleBroken):
     """Versions trained elsewhere are refused in the space official."""
 
     remedy = "Train it with a run of the instance, or keep the instance in staging."
+
+
+class InstanceCronInvalid(RuleBroken):
+    """A schedule's cron line cannot be read, or names a day that never comes."""
+
+    remedy = "Give five fields, minute hour day-of-month month day-of-week, such as `30 22 * * 1-5`."
+
+
+class InstanceTimezoneUnknown(RuleBroken):
+    """A schedule is in a time zone that there is not."""
+
+    remedy = "Use an IANA name such as America/New_York, Europe/Berlin or UTC."
+
+
+class InstanceScheduleInvalid(RuleBroken):
+    """A schedule has a cron line or the dataset that it follows, one of the two, and is there once."""
+
+    remedy = "Give either `cron` (with `timezone`) or `after_dataset`, and each schedule once."
+
+
+class InstanceScheduleCycle(RuleBroken):
+    """An inference that follows its own output, directly or through other instances, would never end."""
+
+    remedy = "Let the schedule follow a dataset that this instance does not feed, or use a cron line."

@@ -53,6 +53,11 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     timezone: str = "UTC"
     after_dataset: Name | None = None
     enabled: bool = True
+    misfire: Literal["skip", "run_once", "catch_up"] | msgspec.UnsetType = msgspec.UNSET
+    """What becomes of slots that came while nothing submitted runs: none runs, the latest (default), or all
+    of the last days; those that do not run are recorded as skipped. Unset, it is not stored: schedules from
+    before there was a choice keep their form.
+    """
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):

@@ -45,6 +45,36 @@ class SubmitRun(Command, frozen=True, kw_only=True):
     trigger: str = "manual"
 
 
+class BackfillInstance(Command, frozen=True, kw_only=True):
+    """Predict the past as one workflow: each date by the newest version that had seen nothing later, or with
+    `refit` by versions that are trained for it along the way.
+    """
+
+    TYPE: ClassVar = "backfill_instance"
+    instance: Name
+    first: date
+    last: date
+    refit: str | None = None
+    """`1y`, `2q`, `6m`, or a number of sessions: a training before each block, which it then predicts."""
+    model_version: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Every date by this version."""
+    as_of: Instant | None = None
+
+
+class RetryRun(Command, frozen=True, kw_only=True):
+    """Do a failed run again with everything as it was pinned: a new run that names this one."""
+
+    TYPE: ClassVar = "retry_run"
+    run_id: RunId
+
+
+class ReproduceRun(Command, frozen=True, kw_only=True):
+    """Do a completed training again from what its events recorded, and compare; nothing is registered."""
+
+    TYPE: ClassVar = "reproduce_run"
+    run_id: RunId
+
+
 class StartRun(Command, frozen=True, kw_only=True):
     """Claim a pending run; one worker wins."""
 

@@ -56,6 +56,32 @@ class RunDecisionsInvalid(RuleBroken):
     remedy = "Give `first` and `last` together, first not after last, for an inference run only."
 
 
+class RunBackfillInvalid(RuleBroken):
+    """The range or the rhythm of a backfill cannot be used."""
+
+    remedy = "Refit every 1y, 2q or 6m, or so many sessions; with `refit`, leave model_version and as_of out."
+
+
+class RunNotReproducible(RuleBroken):
+    """Only a completed training of the service's own can be done again as it was recorded."""
+
+    kind = Kind.STATE
+    remedy = "Name a completed training run with executor `local`, or the model version that it made."
+
+
+class RunNotRetryable(RuleBroken):
+    """Only a run that failed or was cancelled is retried."""
+
+    kind = Kind.STATE
+    remedy = "Wait for its end, or submit a new run."
+
+
+class RunTriggerReserved(RuleBroken):
+    """The trigger says what the service itself does with the run."""
+
+    remedy = "Use POST /api/v1/runs/{id}/reproduce, or leave `trigger` out."
+
+
 class RunInputsInvalid(RuleBroken):
     """Inputs are declared by external trainings only; other runs pin what their instance binds."""
 

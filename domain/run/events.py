@@ -5,6 +5,8 @@
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
+import msgspec
+
 from domain.run.pins import (
     Artifact,
     DateRange,
@@ -92,6 +94,36 @@ class RunCompleted(_OfRun, frozen=True, kw_only=True):
     facts: dict[str, Any]
     """Small results worth telling, such as the last trainable day or the rows dropped for a missing label."""
     log_sha256: Sha256 | None
+
+
+class RunDifference(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Something of a reproduction that is not as it was recorded: `artifact`, `metric rank_ic`, `python`,
+    `distribution polars`.
+    """
+
+    what: str
+    recorded: str | None
+    reproduced: str | None
+
+
+class RunReproduced(Event, frozen=True, kw_only=True):
+    """A completed training was done again from what its events recorded; this is what came of it."""
+
+    ACTIONS: ClassVar = ("training_run.reproduced",)
+    run_id: str
+    instance: Name
+    by_run: str
+    """The run that did it again; it registered nothing."""
+    verdict: Literal["equal", "differs"]
+    equal_artifact: bool
+    equal_metrics: bool
+    differences: tuple[RunDifference, ...]
+    """Of artifact and metrics; the verdict is about these."""
+    environment: tuple[RunDifference, ...]
+    """Of distributions: where to look first when something differs, no part of the verdict."""
+
+    def resource(self) -> tuple[str, str]:
+        return "training_run", self.run_id
 
 
 class RunFailed(_OfRun, frozen=True, kw_only=True):

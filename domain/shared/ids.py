@@ -48,6 +48,11 @@ def policy_command_id(policy: str, cause: UUID) -> UUID:
     return uuid5(cause, f"policy\n{policy}")
 
 
+def slot_command_id(tenant: str, instance: str, kind: str, slot: str) -> UUID:
+    """The command id of a scheduled run; `slot` is its time or the dataset version that it follows."""
+    return uuid5(NAMESPACE, f"{tenant}\nmodel_instance\n{instance}\nslot\n{kind}\n{slot}")
+
+
 def uuid7(unix_ms: int, random_bits: int) -> UUID:
     """A UUIDv7 (RFC 9562, 5.7) from a time in ms since 1970 and 74 random bits."""
     high = (unix_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (random_bits >> 62 & 0xFFF) << 64

@@ -90,8 +90,10 @@ def try_out(
     if session.as_json:
         output.print_json({"ref": ref, "verdict": result.verdict, "checks": checks, "report": result.report})
     else:
-        output.print_rows(checks, {"check": "name", "ok": "ok", "detail": "detail"})
-        print(f"{ref}: {result.verdict}")
+        output.print_rows(checks, {"check": "name", "ok": "ok", "seconds": "seconds", "detail": "detail"})
+        if result.verdict != "passed":
+            print(result.report)
+        print(f"{ref}: {result.verdict}, {sum(one['seconds'] for one in checks):.1f} s")
     if result.verdict != "passed":
         raise typer.Exit(REFUSED)
 
@@ -162,9 +164,13 @@ def show(session: Session, ref: Ref) -> None:
         "package": known["manifest"]["package_sha256"],
         "submitted": f"{known['submitted']['at']} by {known['submitter']}",
         "verdict": evaluation.get("verdict"),
-        **{f"check {one['name']}": one["detail"] or one["ok"] for one in evaluation.get("checks", ())},
+        **{f"check {one['name']}": _told(one) for one in evaluation.get("checks", ())},
     }
     session.show(known, facts)
+
+
+def _told(check: dict[str, Any]) -> str:
+    return f"{'ok' if check['ok'] else 'FAILED'}, {check['seconds']:.1f} s: {check['detail']}"
 
 
 def _move(session: Session, ref: str, verb: str, body: dict[str, Any], done: str) -> None:

@@ -1,4 +1,4 @@
-"""`train`, `infer`, `monitor`, `backfill` and `run …`."""
+"""`train`, `infer`, `monitor`, `backfill`, `reproduce` and `run …`."""
 
 import json
 from typing import Annotated, Any
@@ -35,11 +35,14 @@ def add_to(app: typer.Typer) -> None:
     command(app, "infer", help="Predict with a version of an instance.")(infer)
     command(app, "monitor", help="Judge an instance's predictions.")(monitor)
     command(app, "backfill", help="Predict each past decision session from --from to --to.")(backfill)
+    command(app, "reproduce", help="Do a training again from what was recorded, and compare.")(reproduce)
     group = typer.Typer(help="Runs.", no_args_is_help=True)
     command(group, "list", help="Runs, newest first.")(list_runs)
     command(group, "show", help="One run.")(show)
     command(group, "logs", help="What the run's process printed.")(logs)
     command(group, "cancel", help="End a run at once.")(cancel)
+    command(group, "retry", help="Do a failed run again, as it was pinned.")(retry)
+    command(group, "compare", help="Runs side by side: metrics, and in what they differ.")(compare)
     app.add_typer(group, name="run")
 
 
@@ -78,14 +81,74 @@ def backfill(
     last: Annotated[str, typer.Option("--to", help="Last decision session.")],
     version: Version = None,
     refit: Annotated[
-        str | None, typer.Option(help="Train anew along the way, such as 1y (not offered yet).")
+        str | None, typer.Option(help="Train anew before each block: 1y, 2q, 6m, or a number of sessions.")
     ] = None,
     wait: Wait = False,
 ) -> None:
     """Predict the past."""
     body = _given({"from": first, "to": last, "model_version": version, "refit": refit})
     answer = session.api.post(f"/instances/{segment(instance)}/backfill", body, _waiting(wait)).json()
-    _say(session, answer, wait)
+    path = f"/workflows/{answer['correlation_id']}"
+    known = answer["workflow"]
+    while wait and known is None:
+        query = {"beyond": answer["position"], "correlation_id": answer["correlation_id"]}
+        for event in session.api.stream("/activity/stream", query):
+            if event["action"].partition(".")[2] in ("completed", "failed", "cancelled"):
+                found = session.api.get(path, {"after": event["position"]}).json()
+                if found["state"] != "running":
+                    known = found
+                    break
+    if known is None:
+        count = len(answer["run_ids"])
+        session.say(
+            answer, f"backfill of {count} runs begun: {answer['correlation_id']} [{answer['position']}]"
+        )
+    elif known["state"] == "completed":
+        session.show(known, {"workflow": known["correlation_id"], "state": known["state"], **known["counts"]})
+    else:
+        detail = ", ".join(f"{count} {what}" for what, count in known["counts"].items())
+        fail({"code": "workflow.failed", "detail": detail, "workflow": known}, REFUSED, session.as_json)
+
+
+def reproduce(
+    session: Session,
+    of: Annotated[str, typer.Argument(help="A training run's id, or a model version such as spx-alpha@3.")],
+) -> None:
+    """Do it again and compare; exit 1 if it differs."""
+    run_id = session.api.get(f"/versions/{segment(of)}").json()["run_id"] if "@" in of else of
+    answer = session.api.post(f"/runs/{segment(run_id)}/reproduce", {}, _waiting(True)).json()
+    run = _ended(session, answer)
+    if run["state"] != "completed":
+        _say(session, {**answer, "run": run}, True)
+    query = {"after": run["ended"]["position"]}
+    told = session.api.get(f"/runs/{segment(run_id)}/reproductions", query).json()["items"]
+    verdict = next(one for one in told if one["by_run"] == run["id"])
+    if verdict["verdict"] == "differs":
+        seen = (f"{one['what']}: {one['recorded']} → {one['reproduced']}" for one in verdict["differences"])
+        fail({"code": "run.differs", "detail": "; ".join(seen), **verdict}, REFUSED, session.as_json)
+    elsewhere = len(verdict["environment"])
+    session.say(verdict, f"{of} was reproduced: file and metrics are equal ({elsewhere} other distributions)")
+
+
+def retry(session: Session, run_id: RunId, wait: Wait = False) -> None:
+    """Once more, as it was pinned."""
+    _say(session, session.api.post(f"/runs/{segment(run_id)}/retry", {}, _waiting(wait)).json(), wait)
+
+
+def compare(session: Session, run_ids: Annotated[list[str], typer.Argument(help="Run ids.")]) -> None:
+    """Side by side."""
+    found = session.api.get("/runs/compare", {"ids": ",".join(run_ids)}).json()
+    headings = [run["id"] for run in found["runs"]]
+    parts = ("metrics", "parameters", "settings", "inputs")
+    rows = [
+        {"name": row["name"], **dict(zip(headings, row["values"], strict=True))}
+        for part in parts
+        for row in found[part]
+    ]
+    if session.as_json:
+        session.show(found)
+    else:
+        session.show_rows(rows, {"": "name", **{one: one for one in headings}})
 
 
 def list_runs(

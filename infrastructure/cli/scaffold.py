@@ -1,4 +1,4 @@
-"""`definition new`: a small signal definition that passes its evaluation, to start from."""
+"""`definition new`: a small definition of a category that passes its evaluation, to start from."""
 
 import re
 from importlib import resources
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from domain.shared.errors import Kind, RuleBroken
 
-OFFERED = ("signal",)
+OFFERED = ("signal", "macro_regime", "relevance", "signal_combining", "signal_filtering")
 """Categories with a template."""
 _NAME = re.compile("[a-z0-9][a-z0-9-]{1,62}")
 _SUFFIX = ".txt"
@@ -23,7 +23,7 @@ class DefinitionTemplateMissing(RuleBroken):
     """There is no template of this category."""
 
     kind = Kind.NOT_FOUND
-    remedy = "Begin with --category signal, or with a copy of a folder in examples/."
+    remedy = "Name one of the five categories."
 
 
 class DefinitionFolderTaken(RuleBroken):

@@ -20,6 +20,7 @@ _COLUMNS = {
     "by": "staged.actor",
     "reason": "staged.reason",
 }
+_COMPARED = ("metrics", "parameters", "settings", "inputs")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -80,11 +81,9 @@ def compare(
     ids = ",".join(version["run_id"] for version in versions)
     found = session.api.get("/runs/compare", {"ids": ids}).json()
     if session.as_json:
-        output.print_json(
-            {"versions": versions, "metrics": found["metrics"], "parameters": found["parameters"]}
-        )
+        output.print_json({"versions": versions, **{part: found[part] for part in _COMPARED}})
         return
-    rows = [_row(refs, row["name"], row["values"]) for row in (*found["metrics"], *found["parameters"])]
+    rows = [_row(refs, row["name"], row["values"]) for part in _COMPARED for row in found[part]]
     rows.append(_row(refs, "stage", [version["stage"] for version in versions]))
     output.print_rows(rows, {"": "name", **{ref: ref.replace(".", "_") for ref in refs}})
 

@@ -58,6 +58,12 @@ class RunOutputMalformed(RuleBroken):
     remedy = "Stage files below the run's working folder, written by the SDK."
 
 
+class RunModelUnsafe(RuleBroken):
+    """The model was saved in a form that runs code when it is read."""
+
+    remedy = "Save scikit-learn with skops, xgboost as ubj or json, lightgbm as text, arrays as npy."
+
+
 class RunFeaturesMalformed(RuleBroken):
     """The definition's features are not one row a (entity, date) with the columns that were asked for."""
 

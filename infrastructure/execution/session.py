@@ -20,9 +20,10 @@ from domain.run.commands import LogMetrics
 from domain.run.pins import MetricName, MetricPoint
 from domain.shared.errors import RuleBroken
 from infrastructure.artifacts.archive import write_canonical_zip
-from infrastructure.execution.errors import RunCallMalformed, RunOutputMalformed
+from infrastructure.execution.errors import RunCallMalformed, RunModelUnsafe, RunOutputMalformed
 from infrastructure.execution.run_folder import RunFolder
 from infrastructure.execution.work import InputSource, RunWork, WorkSource
+from optaic.mlops.model_files import pickled_file
 from optaic.mlops.runner.protocol import METRIC_POINTS_MAX
 
 FACTS_BYTES_MAX = 16 * 1024
@@ -232,6 +233,9 @@ class RunSession:
         folder = self._own(told.path)
         if not folder.is_dir() or not any(folder.iterdir()):
             raise RunOutputMalformed(f"{folder.name} is not a folder with files")
+        unsafe = pickled_file(folder)
+        if unsafe is not None:
+            raise RunModelUnsafe(f"{unsafe} is a pickle: reading it would run what it holds")
         staged = self._folder.staged / "artifact.zip"
         try:
             write_canonical_zip(folder, staged)

@@ -1,5 +1,6 @@
 """One run from its claim to its end."""
 
+import hashlib
 import sys
 import threading
 import time
@@ -12,6 +13,7 @@ import polars as pl
 from application.ports import ArtifactStore, DatasetStore, Measurer, Sessions
 from domain.guardrails.measurements import Measurements
 from domain.point_in_time import PitReadAfterAsOf, check_model_known
+from domain.run.again import is_reserved
 from domain.run.commands import CompleteRun
 from domain.run.pins import Artifact
 from domain.shared.errors import RuleBroken
@@ -120,7 +122,7 @@ class Supervision:
         artifact, output, measurements = None, None, None
         if self.session.artifact is not None:
             path, kind = self.session.artifact
-            sha256 = self._around.artifacts.put_file(path)
+            sha256 = self._stored(path)
             artifact = Artifact(sha256=sha256, size_bytes=path.stat().st_size, format=kind)
         if self.session.output is not None:
             self._check_output(self.session.output)
@@ -135,6 +137,13 @@ class Supervision:
             facts=facts,
             log_sha256=log_sha256,
         )
+
+    def _stored(self, model: Path) -> str:
+        """A reproduction's file is compared and not kept: it could bring back what was purged."""
+        if not is_reserved(self.work.run.trigger):
+            return self._around.artifacts.put_file(model)
+        with model.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def _measure(self, output: Path) -> Measurements:
         around, session = self._around, self.session

@@ -73,12 +73,6 @@ class CommandNotFromOutside(RuleBroken):
     remedy = "Workers use POST /api/v1/runs/{id}/start and what follows; the others cannot be sent."
 
 
-class BackfillRefitNotOffered(RuleBroken):
-    """Retraining along a backfill is not offered yet."""
-
-    remedy = "Leave `refit` out: one inference run over the range, or train versions with their own `as_of`."
-
-
 class EventUnknown(RuleBroken):
     """There is no event of this tenant at the position."""
 

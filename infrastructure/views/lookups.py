@@ -23,6 +23,11 @@ class ViewLookups:
         with self._open(tenant, ("runs",), LogMoment(position)) as snapshot:
             return runs.pending(snapshot, instance)
 
+    def instances_following(self, tenant: str, dataset: str, position: int) -> Sequence[str]:
+        """Names of instances that may have a schedule after new versions of this dataset, in order."""
+        with self._open(tenant, ("registry",), LogMoment(position)) as snapshot:
+            return registry.following(snapshot, dataset)
+
     def production_versions_reading(
         self, tenant: str, dataset: str, number: int, position: int
     ) -> Sequence[VersionRef]:

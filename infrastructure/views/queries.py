@@ -134,11 +134,16 @@ class ViewQueries:
             return compared(runs.several(snapshot, run_ids, _streams(snapshot)), snapshot.at)
 
     def metric_series(
-        self, tenant: str, run_id: str, names: tuple[str, ...] = (), at: LogMoment | None = None
+        self,
+        tenant: str,
+        run_id: str,
+        names: tuple[str, ...] = (),
+        at: LogMoment | None = None,
+        points_max: int | None = None,
     ) -> tuple[MetricPointView, ...]:
-        """All points of a run's series (or of the named ones) by name, step and time of logging."""
+        """The points of a run's series (or of the named ones) by name, step and time of logging."""
         with self._open(tenant, ("runs",), at) as snapshot:
-            return runs.series(snapshot, run_id, names)
+            return runs.series(snapshot, run_id, names, points_max)
 
     # --- versions ---
 

@@ -45,6 +45,9 @@ def _of_run(event: Event) -> str | None:
             return f"The {event.kind} run {event.run_id} completed{_made(event)}."
         case run.RunFailed():
             return f"The {event.kind} run {event.run_id} failed with {event.code}: {event.message}"
+        case run.RunReproduced():
+            seen = ", ".join(one.what for one in event.differences) or "file and metrics are equal"
+            return f"{event.by_run} did the training run {event.run_id} again: {event.verdict} ({seen})."
         case run.RunCancelled():
             return f"The {event.kind} run {event.run_id} was cancelled."
         case GuardrailEvaluated(report=report):

@@ -324,6 +324,19 @@ def in_production(snapshot: Snapshot, refs: Sequence[str]) -> tuple[str, ...]:
     return tuple(ref for ref in refs if ref in present)
 
 
+def following(snapshot: Snapshot, dataset: str) -> tuple[str, ...]:
+    """Instances, not archived, whose specification speaks of following this dataset; in order."""
+    row, told = snapshot.columns(INSTANCES), snapshot.columns(FACTS)
+    statement = (
+        snapshot.rows(INSTANCES, row.archived.is_(None))
+        .join(told.document.table, told.position == row.specified)
+        .with_only_columns(row.name, told.document)
+        .order_by(row.name)
+    )
+    said = f'"after_dataset":"{dataset}"'.encode()
+    return tuple(name for name, document in snapshot.connection.execute(statement) if said in document)
+
+
 def gate_reports(snapshot: Snapshot, target: str) -> tuple[GateReportView, ...]:
     """All verdicts on a target, oldest first."""
     c = snapshot.columns(GATES)

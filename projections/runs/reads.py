@@ -1,10 +1,10 @@
 """What the runs view answers, at one snapshot."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, func
+from sqlalchemy import ColumnElement, Select, and_, func
 
 from application.queries import FilterMalformed, MetricFilter, RunFilter
 from application.views import MetricPointView, Page, RunBriefView, RunErrorView, RunStartView, RunView
@@ -14,7 +14,8 @@ from domain.shared.times import from_micros
 from projections.engine.facts import Fact, act_view
 from projections.engine.paging import Order, Paged
 from projections.engine.snapshot import Snapshot, StreamVersions
-from projections.runs.tables import FACTS, POINTS, RUNS, SUBMISSIONS, RunRow
+from projections.runs.tables import FACTS, POINTS, RUNS, SUBMISSIONS, MetricPointRow, RunRow
+from projections.runs.thinning import thinned
 
 _submitted = msgspec.json.Decoder(RunSubmitted).decode
 _started = msgspec.json.Decoder(RunStarted).decode
@@ -116,8 +117,10 @@ def pending(snapshot: Snapshot, instance: str) -> tuple[str, ...]:
     return tuple(row.run_id for row in snapshot.fetch(RUNS, statement))
 
 
-def series(snapshot: Snapshot, run_id: str, names: Sequence[str]) -> tuple[MetricPointView, ...]:
-    """The points of a run's series by name, step and time of logging."""
+def series(
+    snapshot: Snapshot, run_id: str, names: Sequence[str], points_max: int | None = None
+) -> tuple[MetricPointView, ...]:
+    """The points of a run's series by name, step and time of logging, thinned where there are more."""
     c = snapshot.columns(POINTS)
     wanted = c.run_id == run_id
     if names:
@@ -131,8 +134,20 @@ def series(snapshot: Snapshot, run_id: str, names: Sequence[str]) -> tuple[Metri
             position=row.position,
             at=from_micros(row.recorded_at_us),
         )
-        for row in snapshot.fetch(POINTS, statement)
+        for row in _points(snapshot, wanted, statement, points_max)
     )
+
+
+def _points(
+    snapshot: Snapshot, wanted: ColumnElement[bool], statement: Select[Any], points_max: int | None
+) -> Iterable[MetricPointRow]:
+    if points_max is None:
+        return snapshot.fetch(POINTS, statement)
+    name = snapshot.columns(POINTS).name
+    counted = snapshot.rows(POINTS, wanted).with_only_columns(name, func.count()).group_by(name)
+    lengths = {row[0]: row[1] for row in snapshot.connection.execute(counted)}
+    rows = (MetricPointRow(*row) for row in snapshot.connection.execute(statement))
+    return thinned(rows, lengths, points_max)
 
 
 def _views(snapshot: Snapshot, rows: Sequence[RunRow], streams: StreamVersions) -> list[RunView]:

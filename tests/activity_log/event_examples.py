@@ -188,8 +188,30 @@ def _runs(kind: run.Kind) -> tuple[Event, ...]:
             facts={"last_trainable": "2026-03-06", "dropped": 17},
             log_sha256=sha("d"),
         ),
+        *_reproduced(kind),
         run.RunFailed(**whose, code="run.lease_expired", message="no sign of life for 60 s", log_sha256=None),
         run.RunCancelled(**whose),
+    )
+
+
+def _reproduced(kind: run.Kind) -> tuple[Event, ...]:
+    """Only trainings are reproduced."""
+    if kind != "training":
+        return ()
+    difference = run.RunDifference(what="metric rank_ic", recorded="0.031", reproduced="0.032")
+    return (
+        run.RunReproduced(
+            run_id=RUN,
+            instance="spx-alpha",
+            by_run=RUN.replace("9e0f", "9e10"),
+            verdict="differs",
+            equal_artifact=True,
+            equal_metrics=False,
+            differences=(difference,),
+            environment=(
+                run.RunDifference(what="distribution polars", recorded="2.1.0", reproduced="2.2.0"),
+            ),
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from domain.model_instance.errors import (
     InstanceExists,
     InstanceNoActiveVersion,
     InstanceNoFormerVersion,
+    InstanceScheduleInvalid,
     InstanceUnknown,
 )
 from domain.model_instance.events import (
@@ -206,12 +207,12 @@ def test_restated_history_is_refused_in_official_only() -> None:
 @pytest.mark.parametrize("when", [{}, {"cron": "0 6 * * 1", "after_dataset": "us-prices"}])
 def test_a_schedule_has_a_cron_line_or_a_dataset_and_not_both(when: Any) -> None:
     schedules = (Schedule(kind="inference", **when),)
-    given().when(create(schedules=schedules)).refused(InstanceConfigInvalid, "inference")
+    given().when(create(schedules=schedules)).refused(InstanceScheduleInvalid, "inference")
 
 
-def test_a_schedules_zone_must_exist() -> None:
-    schedules = (Schedule(kind="training", cron="0 6 * * 1", timezone="Mars/Olympus"),)
-    given().when(create(schedules=schedules)).refused(InstanceConfigInvalid, "Mars/Olympus")
+def test_a_schedule_is_there_once() -> None:
+    twice = (Schedule(kind="training", cron="0 6 * * 1"), Schedule(kind="training", cron="0 6 * * 1"))
+    given().when(create(schedules=twice)).refused(InstanceScheduleInvalid, "twice")
 
 
 def test_a_decision_times_zone_must_exist() -> None:

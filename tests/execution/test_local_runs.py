@@ -101,6 +101,17 @@ def test_a_model_from_the_future_predicts_nothing(desk: Desk, executor: LocalExe
     assert desk.failed[inference].code == "pit.model_from_future"
 
 
+@pytest.mark.parametrize("name", ["weights.pkl", "weights.bin"])
+def test_a_model_that_was_saved_as_a_pickle_is_refused(
+    desk: Desk, executor: LocalExecutor, name: str
+) -> None:
+    lines = f"import pickle; self.save = lambda folder: (folder / {name!r}).write_bytes(pickle.dumps([1.5]))"
+    run = desk.submit(1, desk.package("pickled", with_fit(lines)))
+    finished(desk, executor, run)
+    assert desk.failed[run].code == "run.model_unsafe"
+    assert name in desk.failed[run].message
+
+
 READ = """
 from optaic.mlops.runner.connection import connect
 from datetime import datetime, UTC

@@ -19,7 +19,7 @@ THEIRS = package("their-signal")
 
 @dataclass(frozen=True)
 class Row:
-    """How a route is asked, and what another tenant's operator gets. `{run}`, `{key}`: ours."""
+    """How a route is asked, and what another tenant's operator gets. `{run}`, `{workflow}`, `{key}`: ours."""
 
     path: str
     other: int
@@ -59,6 +59,8 @@ READS = {
     f"GET {API}/runs/{{run_id}}/metrics": row("/runs/{run}/metrics", 404),
     f"GET {API}/runs/{{run_id}}/progress": row("/runs/{run}/progress", 404),
     f"GET {API}/runs/{{run_id}}/logs": row("/runs/{run}/logs", 404),
+    f"GET {API}/runs/{{run_id}}/reproductions": row("/runs/{run}/reproductions", 404),
+    f"GET {API}/workflows/{{correlation_id}}": row("/workflows/{workflow}", 404),
     f"GET {API}/versions": row("/versions"),
     f"GET {API}/versions/{{ref}}": row("/versions/spx-alpha@1", 404),
     f"GET {API}/versions/{{ref}}/passport": row("/versions/spx-alpha@1/passport", 404),
@@ -106,6 +108,8 @@ WRITES = {
     ),
     f"POST {API}/instances/{{name}}/rollback": row("/instances/spx-alpha/rollback", 404, REASON),
     f"POST {API}/runs/{{run_id}}/cancel": row("/runs/{pending}/cancel", 404, {}),
+    f"POST {API}/runs/{{run_id}}/retry": row("/runs/{pending}/retry", 404, {}),
+    f"POST {API}/runs/{{run_id}}/reproduce": row("/runs/{run}/reproduce", 404, {}),
     f"POST {API}/runs/{{run_id}}/start": row("/runs/{pending}/start", 404, {"worker": "theirs"}),
     # these four ask for one thing more behind the door: the run's token, which its tenant is part of
     f"POST {API}/runs/{{run_id}}/progress": row("/runs/{run}/progress", 403, {"fraction": 0.5}),

@@ -170,6 +170,25 @@ def followed(life: Life) -> str:
     return replaced(life).partition("@")[0]
 
 
+def cancelled(life: Life) -> str:
+    """A cancelled run; its id."""
+    run_id = pending(life)
+    life.post(f"/runs/{run_id}/cancel")
+    return run_id
+
+
+def trained_run(life: Life) -> str:
+    """The training that made a version; its id."""
+    ref = trained(life)
+    return life.get(f"/versions/{ref}", after=life.head())["run_id"]
+
+
+def show_workflow(life: Life) -> httpx.Response:
+    """A backfill that has begun."""
+    begun = CHANGES["backfill"](life).json()
+    return life.client.get(f"{API}/workflows/{begun['correlation_id']}", params={"after": life.head()})
+
+
 def complete_run(life: Life) -> httpx.Response:
     """A training that hands over its model."""
     blob = life.client.post(f"{API}/blobs", content=b"model").json()
@@ -210,6 +229,7 @@ READS: dict[str, Ask] = {
     "show_run": read("/runs/{run}"),
     "show_report": read("/runs/{run}/report"),
     "show_metrics": read("/runs/{run}/metrics"),
+    "show_reproductions": read("/runs/{run}/reproductions"),
     "show_progress": read("/runs/{run}/progress"),
     "list_versions": read("/instances/spx-alpha/versions"),
     "list_all_versions": read("/versions"),
@@ -248,6 +268,9 @@ CHANGES: dict[str, Ask] = {
     "archive_instance": change(ready, "/instances/{}/archive", REASON),
     "submit_run": change(ready, "/instances/{}/runs", {"kind": "training", "as_of": TRAINED_AS_OF}),
     "backfill": change(in_production, "/instances/{}/backfill", {"from": "2024-03-11", "to": "2024-03-15"}),
+    "show_workflow": show_workflow,
+    "retry_run": change(cancelled, "/runs/{}/retry"),
+    "reproduce_run": change(trained_run, "/runs/{}/reproduce"),
     "cancel_run": change(pending, "/runs/{}/cancel"),
     "start_run": change(pending, "/runs/{}/start", {"worker": "test"}),
     "log_metrics": report("metrics", {"points": [{"name": "loss", "step": 0, "value": 0.5}]}),

@@ -21,6 +21,7 @@ SEED, EVENTS_MADE, PAGE = 17, 400, 50
 ACTIVITY_ONLY = {
     "model_instance.slot_skipped",  # told in the instance's history; no state derives from it
     "model_instance.version_numbered",  # the version's own registration says the same and more
+    "training_run.reproduced",  # the verdicts over a run are asked of its own history
     "access.granted",  # who may do what is decided from the stream itself, never from a view
     "access.revoked",
     "access.denied",

@@ -38,8 +38,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 @pytest.fixture(scope="module")
 def named(house: House) -> dict[str, str]:
     """What the paths name."""
+    run_id = house.get("/versions/spx-alpha@1", after=house.head())["run_id"]
+    (submitted,) = house.get("/activity", resource_id=run_id, action="training_run.submitted")["items"]
     return {
-        "run": house.get("/versions/spx-alpha@1", after=house.head())["run_id"],
+        "run": run_id,
+        "workflow": submitted["correlation_id"],
         "pending": house.submit(),
         "event": str(house.head()),
         "key": house.get("/access/keys")["items"][0]["key_id"],

@@ -329,16 +329,28 @@ def test_a_worker_reports_metrics_progress_and_failure(life: Life):
     assert life.get(f"/runs/{run_id}", after=life.head())["error"]["message"] == "no luck"
 
 
-def test_a_backfill_is_one_inference_run_over_the_range(life: Life):
+def test_a_backfill_without_a_refit_is_one_inference_a_version(life: Life):
     life.ready_instance()
     life.promoted()
-    run = life.post("/instances/spx-alpha/backfill", {"from": "2024-03-11", "to": "2024-03-15"}, 202)
-    view = life.get(f"/runs/{run['run_id']}", after=life.head())
+    begun = life.post("/instances/spx-alpha/backfill", {"from": "2024-03-11", "to": "2024-03-15"}, 202)
+    view = life.get(f"/runs/{begun['run_id']}", after=life.head())
     assert view["decisions"] == {"first": "2024-03-11", "last": "2024-03-15"}
-    refit = life.post(
-        "/instances/spx-alpha/backfill", {"from": "2024-03-11", "to": "2024-03-15", "refit": "1y"}, 422
-    )
-    assert refit["code"] == "backfill.refit_not_offered"
+    known = life.get(f"/workflows/{begun['correlation_id']}")
+    assert (known["state"], [run["id"] for run in known["runs"]]) == ("running", begun["run_ids"])
+
+
+def test_a_backfill_with_a_refit_begins_with_a_training_a_block(life: Life):
+    life.ready_instance()
+    asked = {"from": "2024-03-11", "to": "2024-05-10", "refit": "1m"}
+    begun = life.post("/instances/spx-alpha/backfill", asked, 202)
+    runs = life.get(f"/workflows/{begun['correlation_id']}", after=life.head())["runs"]
+    assert [(run["kind"], run["refit"], run["as_of"][:10]) for run in runs] == [
+        ("training", True, "2024-03-11"),
+        ("training", True, "2024-04-11"),
+    ]
+    for wrong in ({"refit": "1w"}, {"refit": "5"}, {"refit": "1y", "model_version": 1}, {"to": "2024-01-01"}):
+        refused = life.post("/instances/spx-alpha/backfill", {**asked, **wrong}, 422)
+        assert refused["code"] == "run.backfill_invalid"
 
 
 def test_a_purged_dataset_version_answers_410(life: Life):

@@ -9,7 +9,7 @@ from uuid import UUID
 from application.ports import ActivityLog, Outcome, StreamCheck, StreamWrite
 from domain.ml_module_def.manifest import Manifest
 from domain.ml_module_def.package_errors import DefinitionPackageMalformed
-from domain.model_instance.events import InstanceActiveVersionChanged
+from domain.model_instance.events import InstanceActiveVersionChanged, InstanceCreated, InstanceUpdated
 from domain.model_version.events import VersionRegistered
 from domain.run.events import RunSubmitted
 from domain.shared.activity import Envelope, Event
@@ -88,6 +88,15 @@ class LogLookups:
             elif event.action().endswith(("_run.started", "_run.failed", "_run.cancelled")):
                 pending.pop(event.run_id, None)  # type: ignore[attr-defined]
         return list(pending)
+
+    def instances_following(self, tenant: str, dataset: str, position: int) -> Sequence[str]:
+        names: dict[str, None] = {}
+        for event in self._events(tenant, position):
+            if isinstance(event, InstanceCreated | InstanceUpdated):
+                schedules = event.specification.schedules
+                if any(one.after_dataset == dataset for one in schedules):
+                    names[event.name] = None
+        return sorted(names)
 
     def production_versions_reading(
         self, tenant: str, dataset: str, number: int, position: int

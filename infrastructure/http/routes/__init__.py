@@ -16,12 +16,14 @@ from infrastructure.http.routes import (
     system,
     versions,
     workers,
+    workflows,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
     definitions.router,
     instances.router,
     runs.router,
+    workflows.router,
     workers.router,
     versions.router,
     datasets.router,

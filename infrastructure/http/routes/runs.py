@@ -10,11 +10,11 @@ from application.queries import MetricFilter, RunFilter
 from application.views import ComparisonView, GateReportView, MetricPointView, Page, RunView
 from domain.run.commands import CancelRun, SubmitRun
 from domain.run.errors import RunUnknown
-from infrastructure.http.bodies import JsonBody, decoded, decoded_exactly
-from infrastructure.http.errors import BackfillRefitNotOffered, RequestParameterMalformed, RunLogMissing
+from infrastructure.http.bodies import JsonBody, decoded
+from infrastructure.http.errors import RequestParameterMalformed, RunLogMissing
 from infrastructure.http.reading import Part, PlainRead, Read, Reader, found
 from infrastructure.http.results import RunWritten, Written
-from infrastructure.http.schemas import answers, body, exact_body, files
+from infrastructure.http.schemas import answers, body, files
 from infrastructure.http.writing import Write
 from infrastructure.run_progress import Progress
 
@@ -22,19 +22,9 @@ router = APIRouter(tags=["runs"])
 
 Wait = Annotated[float, Query(ge=0, le=300, description="Seconds to wait for the run's end.")]
 Names = Annotated[list[str], Query(alias="name", description="Only these series; may be repeated.")]
+PointsMax = Annotated[int | None, Query(ge=4, le=100_000, description="Points of each series, at most.")]
 _FINISHED = ("completed", "failed", "cancelled")
 _COMPARED_MAX = 20
-
-
-class Backfill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Predictions for the past: each decision session from `from` to `to`, both included."""
-
-    first: str = msgspec.field(name="from")
-    last: str = msgspec.field(name="to")
-    model_version: int | None = None
-    as_of: str | None = None
-    refit: str | None = None
-    reason: str | None = None
 
 
 class MetricSeries(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,22 +50,6 @@ async def submit_run(
     """Ask for a run; what it depends on is pinned now. `wait` for its end."""
     command, reason = decoded(content, SubmitRun, instance=name)
     return await _submitted(request, write, command, reason, wait)
-
-
-@router.post(
-    "/instances/{name}/backfill",
-    openapi_extra=exact_body(Backfill),
-    **answers(RunWritten, 202, 200, 201, refusals=[404, 409, 412, 415, 422]),
-)
-async def backfill(request: Request, name: str, content: JsonBody, write: Write, wait: Wait = 0) -> Response:
-    """One inference run over a range of past decision sessions."""
-    asked = decoded_exactly(content, Backfill)
-    if asked.refit is not None:
-        raise BackfillRefitNotOffered(f"refit every {asked.refit} was asked for")
-    fields = {"kind": "inference", "first": asked.first, "last": asked.last, "trigger": "backfill"}
-    fields |= {"model_version": asked.model_version, "as_of": asked.as_of}
-    command, _ = decoded(msgspec.json.encode(fields), SubmitRun, instance=name)
-    return await _submitted(request, write, command, asked.reason, wait)
 
 
 async def _submitted(
@@ -123,7 +97,7 @@ def list_runs(
 def compare_runs(
     read: Read, ids: Annotated[str, Query(description="Run ids, separated by commas.")]
 ) -> Response:
-    """Runs side by side: all final metrics, and the hyper-parameters in which they differ."""
+    """Runs side by side: all final metrics; parameters, settings and inputs in which they differ."""
     wanted = tuple(ids.split(","))
     if len(wanted) > _COMPARED_MAX:
         raise RequestParameterMalformed(f"{len(wanted)} runs; at most {_COMPARED_MAX} are compared")
@@ -145,11 +119,19 @@ def show_report(run_id: str, read: Read) -> Response:
 
 
 @router.get("/runs/{run_id}/metrics", **answers(MetricSeries, refusals=[404]))
-def show_metrics(run_id: str, read: Read, name: Names = []) -> Response:  # noqa: B006 - FastAPI copies it
-    """The metric series of a run."""
+def show_metrics(
+    run_id: str,
+    read: Read,
+    name: Names = [],  # noqa: B006 - FastAPI copies it
+    max_points: PointsMax = None,
+) -> Response:
+    """The metric series of a run. `max_points`: a longer series keeps its first and last point and, of equal
+    buckets of the others, the least and the greatest: peaks stay.
+    """
     at = read.moment()
     found(read.queries.run(read.tenant, run_id, at), RunUnknown, f"run {run_id}")
-    return read.show(MetricSeries(items=read.queries.metric_series(read.tenant, run_id, tuple(name), at)))
+    items = read.queries.metric_series(read.tenant, run_id, tuple(name), at, max_points)
+    return read.show(MetricSeries(items=items))
 
 
 @router.get("/runs/{run_id}/progress", **answers(Progress, refusals=[404]))

@@ -106,9 +106,47 @@ class Api(Generic[J, B]):
         """End a run at once."""
         return self._json(_write(f"/runs/{run_id}/cancel", json={}))
 
-    def get_metrics_history(self, run_id: str, names: Sequence[str] = ()) -> J:
-        """The metric points of a run: {items}."""
-        return self._json(Call("GET", f"/runs/{run_id}/metrics", params={"name": list(names)}))
+    def backfill(
+        self,
+        instance: str,
+        first: str,
+        last: str,
+        *,
+        refit: str | None = None,
+        wait: float = 0,
+        **fields: Any,
+    ) -> J:
+        """Predict the past as one workflow; `refit` (`1y`, `2q`, `6m`, or sessions) trains for it."""
+        given = {"from": first, "to": last, "refit": refit, **fields}
+        body = {name: value for name, value in given.items() if value is not None}
+        return self._json(_write(f"/instances/{instance}/backfill", params={"wait": wait}, json=body))
+
+    def get_workflow(self, correlation_id: str, **moment: Any) -> J:
+        """The runs of one correlation id and how far they are: {state, counts, runs}."""
+        return self._json(Call("GET", f"/workflows/{correlation_id}", params=moment))
+
+    def retry_run(self, run_id: str, *, wait: float = 0) -> J:
+        """Do a failed run again, with everything as it was pinned."""
+        return self._json(_write(f"/runs/{run_id}/retry", params={"wait": wait}, json={}))
+
+    def reproduce_run(self, run_id: str, *, wait: float = 0) -> J:
+        """Do a completed training again from what was recorded and compare; nothing is registered."""
+        return self._json(_write(f"/runs/{run_id}/reproduce", params={"wait": wait}, json={}))
+
+    def list_reproductions(self, run_id: str, **moment: Any) -> J:
+        """What came of each reproduction of a training run: {items}."""
+        return self._json(Call("GET", f"/runs/{run_id}/reproductions", params=moment))
+
+    def compare_runs(self, run_ids: Sequence[str], **moment: Any) -> J:
+        """Runs side by side: metrics, and parameters, settings and inputs in which they differ."""
+        return self._json(Call("GET", "/runs/compare", params={"ids": ",".join(run_ids), **moment}))
+
+    def get_metrics_history(
+        self, run_id: str, names: Sequence[str] = (), *, max_points: int | None = None
+    ) -> J:
+        """The metric points of a run: {items}; of a longer series `max_points`, its peaks among them."""
+        params: dict[str, Any] = {"name": list(names)} | ({"max_points": max_points} if max_points else {})
+        return self._json(Call("GET", f"/runs/{run_id}/metrics", params=params))
 
     def get_run_log(self, run_id: str) -> B:
         """What a run printed."""

@@ -125,6 +125,8 @@ class Evaluation:
 
     frame: pl.DataFrame
     train_facts: Mapping[str, float] = field(default_factory=dict[str, float])
+    rejected: pl.DataFrame | None = None
+    """Of a filter, what it left out where that is known: date, entity, signal, outcome."""
 
 
 class BaseEvaluator(ABC):
@@ -145,6 +147,9 @@ class BasePredictor(ABC):
     def rows(self, keys: pl.DataFrame, raw: np.ndarray) -> pl.DataFrame:
         """From keys (date, entity) and raw output: date, entity and exactly `columns`, one decision date at a
         time or many.
+
+        A filter also gets the features beside its keys and may leave rows out. A relevance gets a key a date
+        and feature (its entity) and one value for each.
         """
 
 

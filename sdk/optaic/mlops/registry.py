@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from optaic.mlops import tracking
 from optaic.mlops.api import Json
 from optaic.mlops.client import Refused, shared_client
+from optaic.mlops.model_files import pickled_file
 from optaic.mlops.packaging import canonical_zip, unpack_zip
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ class ArtifactHashMismatch(Exception):
     """The bytes that arrived are not those that were registered: they are not loaded."""
 
     code = "artifact.hash_mismatch"
+
+
+class ModelUnsafe(Exception):
+    """The model's `save` wrote a pickle, which runs code when it is read: it is not registered."""
+
+    code = "run.model_unsafe"
 
 
 class VersionNotFound(Exception):
@@ -72,6 +79,7 @@ def register_model(
     known = client.get_model_instance(run.instance)["specification"]["definition"]
     content = _model_file(model, features, f"{known['name']}@{known['version']}")
     stored = client.store_blob(content)
+    tracking.flush_metrics()
     client.complete_run(
         run.run_id,
         run.token,
@@ -169,6 +177,9 @@ def _model_file(model: "BaseModel", features: Sequence[str], definition: str) ->
     )
     with tempfile.TemporaryDirectory(prefix="optaic-model-") as folder:
         write_model(Path(folder), model, index)
+        unsafe = pickled_file(Path(folder))
+        if unsafe is not None:
+            raise ModelUnsafe(f"{unsafe}: use skops, xgboost's ubj or json, lightgbm's text, npy")
         return canonical_zip(Path(folder))
 
 
@@ -199,6 +210,7 @@ def _model_class(code: Path, entry_point: str) -> "type[BaseModel]":
 __all__ = [
     "ArtifactHashMismatch",
     "LoadedModel",
+    "ModelUnsafe",
     "Refused",
     "VersionNotFound",
     "get_latest_version",

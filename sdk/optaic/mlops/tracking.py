@@ -8,21 +8,27 @@ Inside a run the functions speak with its executor. In a notebook or another ser
         registry.register_model(model, metrics={"rank_ic": 0.02}, features=[...])
 """
 
+import atexit
 import os
 import platform
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from optaic.mlops.client import Refused, shared_client
 from optaic.mlops.data import DatasetRef
+from optaic.mlops.metric_buffer import MetricBuffer, Point
 from optaic.mlops.packaging import canonical_zip
 from optaic.mlops.runner.protocol import SOCKET_SETTING
+
+if TYPE_CHECKING:
+    from optaic.mlops.autolog import Autolog
 
 _RENEW_S = 15.0
 
@@ -77,7 +83,7 @@ def start_run(
     `as_of`: what the model has seen (default now); `inputs`: role → dataset version that was read. The run
     fails when the block ends without a registered model. Raises Refused.
     """
-    global _active  # noqa: PLW0603 - one run a process
+    global _active, _metrics  # noqa: PLW0603 - one run a process
     client = shared_client()
     submitted = client.submit_run(
         instance,
@@ -90,7 +96,7 @@ def start_run(
     run_id = str(submitted["run_id"])
     claimed = client.start_run(run_id, f"sdk@{platform.node()}")
     run = ExternalRun(instance, run_id, str(claimed["token"]))
-    _active = run
+    _active, _metrics = run, None
     try:
         yield run
     except BaseException as error:
@@ -98,7 +104,7 @@ def start_run(
         raise
     finally:
         _fail(run, "run.output_missing", "the run ended without a registered model")
-        _active = None
+        _active = _metrics = None
 
 
 def log_params(params: Mapping[str, Any]) -> None:
@@ -113,21 +119,78 @@ def log_params(params: Mapping[str, Any]) -> None:
 
 
 def log_metrics(metrics: Mapping[str, float], step: int = 0) -> None:
-    """Record metrics at a step; raises NoActiveRun, Refused or RunRefused."""
-    points = [(name, step, float(value)) for name, value in metrics.items()]
-    if SOCKET_SETTING in os.environ:
-        from optaic.mlops.runner.connection import connect
+    """Record metrics at a step; raises NoActiveRun, and what an earlier batch was refused with.
 
-        connection = connect()
-        try:
-            connection.log_metrics(points)
-        finally:
-            connection.close()
-        return
+    Points go in batches, in their order: when 1,000 are there, after two seconds, at the end of the run, at
+    the end of the process, and with `flush_metrics`.
+    """
+    _buffer().add([(name, step, float(value)) for name, value in metrics.items()])
+
+
+def flush_metrics() -> None:
+    """Send the metric points that are held; raises Refused or RunRefused."""
+    if _metrics is not None:
+        _metrics.flush()
+
+
+_metrics: MetricBuffer | None = None
+
+
+def _buffer() -> MetricBuffer:
+    """The points of the run that this process is, or of the one begun here."""
+    global _metrics  # noqa: PLW0603 - one run a process
+    if SOCKET_SETTING in os.environ:
+        if _metrics is None:
+            _metrics = _inside()
+        return _metrics
     run = active_run()
-    sent = [{"name": name, "step": at, "value": value} for name, at, value in points]
-    for start in range(0, len(sent), 1000):
-        shared_client().log_metrics(run.run_id, run.token, sent[start : start + 1000])
+    if _metrics is None:
+        _metrics = MetricBuffer(partial(_send_points, run))
+    return _metrics
+
+
+def _inside() -> MetricBuffer:
+    from optaic.mlops.runner.connection import connect
+
+    buffer = MetricBuffer(connect().log_metrics)
+    atexit.register(buffer.flush)
+    return buffer
+
+
+def _send_points(run: ExternalRun, points: Sequence[Point]) -> None:
+    sent = [{"name": name, "step": step, "value": value} for name, step, value in points]
+    shared_client().log_metrics(run.run_id, run.token, sent)
+
+
+def autolog() -> Callable[[], None]:
+    """Record by itself what scikit-learn, xgboost and lightgbm fit from here on; returns what undoes it.
+
+    Parameters, evaluation curves as step metrics, final figures; a second fit's names begin with `fit2.`.
+    Nothing happens where a library is absent or no run has begun, and no training is changed or broken.
+    """
+    global _autolog  # noqa: PLW0603 - libraries are wrapped once a process
+    from optaic.mlops.autolog import Autolog
+
+    if _autolog is not None:
+        _autolog.undo()
+    _autolog = Autolog(_Recorder())
+    _autolog.start()
+    return _autolog.undo
+
+
+_autolog: "Autolog | None" = None
+
+
+class _Recorder:
+    """The run that there is when something is fitted; without one nothing is kept."""
+
+    def params(self, params: Mapping[str, Any]) -> None:
+        with suppress(NoActiveRun):
+            log_params(params)
+
+    def metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        with suppress(NoActiveRun):
+            log_metrics(metrics, step)
 
 
 def log_artifacts(path: Path | str, name: str | None = None) -> str:
@@ -151,6 +214,8 @@ def _declared(role: str, ref: str | DatasetRef) -> dict[str, Any]:
 def _fail(run: ExternalRun, code: str, message: str) -> None:
     if run.is_over:
         return
+    with suppress(Refused, httpx.HTTPError):
+        flush_metrics()
     run.finish()
     with suppress(Refused):
         shared_client().fail_run(run.run_id, run.token, code=code, message=message[:4000])

@@ -586,6 +586,21 @@ class Generator:
             log_sha256=None,
         )
         self.append((StreamKey("run", run_id), (gate, completed)), *writes)
+        if kind == "training" and self.random.random() < 0.3:
+            self.append((StreamKey("run", run_id), (self.reproduced(name, run_id),)))
+
+    def reproduced(self, name: str, run_id: str) -> Event:
+        differs = run.RunDifference(what="artifact", recorded=self.sha(), reproduced=self.sha())
+        return run.RunReproduced(
+            run_id=run_id,
+            instance=name,
+            by_run=run_id,
+            verdict="differs",
+            equal_artifact=False,
+            equal_metrics=True,
+            differences=(differs,),
+            environment=(),
+        )
 
     def registered(
         self, world: World, name: str, number: int, run_id: str, metrics: dict[str, float]

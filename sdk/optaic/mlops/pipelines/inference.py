@@ -11,7 +11,7 @@ from optaic.mlops.pipelines.artifact import read_index, read_model
 from optaic.mlops.pipelines.features import feature_rows
 from optaic.mlops.pipelines.grid import Grid, make_grid
 from optaic.mlops.pipelines.knowledge import Inputs, Reader
-from optaic.mlops.pipelines.walk_forward import predict_rows
+from optaic.mlops.pipelines.output import predict_rows
 from optaic.mlops.point_in_time import MOMENT
 from optaic.mlops.runner.components import Components
 from optaic.mlops.runner.connection import RunRefused
@@ -49,7 +49,7 @@ def infer(description: RunDescription, components: Components, connection: Conne
     connection.progress(0.7, "predicting")
     predictor = components.predictor()
     fitted = read_model(folder, components.model, index)
-    output = predict_rows(fitted, predictor, features.frame, index.features)
+    output = predict_rows(fitted, predictor, features.frame, index.features, description.category)
     path = Path("predictions.parquet")
     _with_origin(output, decisions, model).write_parquet(path)
     connection.stage_output(path.resolve(), decisions["date"].to_list())

@@ -69,7 +69,7 @@ def train(description: RunDescription, components: Components, connection: Conne
             "run.nothing_to_train", "no row has features and a label that is known at the run's as_of"
         )
     model = past.fit(make_model(components.model, params))
-    folds = _walk(trainer, components, params, rows, grid, config, connection)
+    folds = _walk(trainer, components, params, rows, grid, description, connection)
     metrics = _metrics(components.evaluator(), folds, dict(model.train_facts), connection)
     index = _index(description, components, params, features)
     folder = Path("artifact")
@@ -92,14 +92,16 @@ def _walk(
     params: pydantic.BaseModel,
     rows: Rows,
     grid: Grid,
-    config: Config,
+    description: RunDescription,
     connection: Connection,
 ) -> list[Fold]:
     if trainer.walk_forward is None:
         return []
     make = make_model(components.model, params)
     folds: list[Fold] = []
-    for fold in walk_forward(trainer.walk_forward, make, components.predictor(), rows, grid, config):
+    predictor, config = components.predictor(), description.config
+    plan, category = trainer.walk_forward, description.category
+    for fold in walk_forward(plan, make, predictor, rows, grid, config, category):
         folds.append(fold)
         share = len(folds) / (len(folds) + 1)
         connection.progress(0.4 + 0.5 * share, f"judged block {fold.number}")
@@ -115,13 +117,17 @@ def _metrics(
     points = [
         (name, fold.number, value)
         for fold in folds
-        for name, value in evaluator.evaluate(Evaluation(fold.predictions, train_facts)).items()
+        for name, value in evaluator.evaluate(
+            Evaluation(fold.predictions, train_facts, fold.rejected)
+        ).items()
         if math.isfinite(value)
     ]
     if points:
         connection.log_metrics(points)
     together = pl.concat([fold.predictions for fold in folds])
-    metrics = evaluator.evaluate(Evaluation(together, train_facts))
+    left_out = [fold.rejected for fold in folds if fold.rejected is not None]
+    rejected = pl.concat(left_out) if left_out else None
+    metrics = evaluator.evaluate(Evaluation(together, train_facts, rejected))
     infinite = sorted(name for name, value in metrics.items() if not math.isfinite(value))
     if infinite:
         raise RunRefused(

@@ -10,8 +10,8 @@ import pydantic
 
 from optaic.mlops.base import BaseModel, BasePredictor, WalkForward
 from optaic.mlops.pipelines.grid import Grid
+from optaic.mlops.pipelines.output import FILTERING, outcome_rows, predict_rows
 from optaic.mlops.point_in_time import Block, walk_forward_blocks
-from optaic.mlops.runner.connection import RunRefused
 from optaic.mlops.runner.description import Config
 
 
@@ -42,29 +42,13 @@ class Fold:
     number: int
     predictions: pl.DataFrame
     train_rows: int
+    rejected: pl.DataFrame | None = None
+    """What a filter left out: date, entity, signal, outcome."""
 
 
 def make_model(model: type[BaseModel], params: pydantic.BaseModel) -> Callable[[], BaseModel]:
     """How a fresh model is made: each fit begins from nothing."""
     return lambda: model(params)
-
-
-def predict_rows(
-    model: BaseModel, predictor: BasePredictor, rows: pl.DataFrame, features: tuple[str, ...]
-) -> pl.DataFrame:
-    """The category's output for rows of features: date, entity and exactly the predictor's columns."""
-    raw = model.predict(rows.select(features))
-    output = predictor.rows(rows.select("date", "entity"), raw)
-    wanted = ["date", "entity", *predictor.columns]
-    missing = [name for name in wanted if name not in output.columns]
-    if missing or output.height != rows.height:
-        detail = (
-            f"no column {missing[0]!r}"
-            if missing
-            else f"{output.height} rows for {rows.height} rows of features"
-        )
-        raise RunRefused("run.output_malformed", f"the predictor gave {detail}")
-    return output.select(wanted)
 
 
 def walk_forward(
@@ -74,6 +58,7 @@ def walk_forward(
     rows: Rows,
     grid: Grid,
     config: Config,
+    category: str = "signal",
 ) -> Iterator[Fold]:
     """Fit and predict block by block; blocks without rows to train on, or to predict, are left out."""
     for block in _blocks(plan, grid, config):
@@ -81,10 +66,18 @@ def walk_forward(
         testing = rows.frame.filter(pl.col("date").is_in(block.test.implode()))
         if training.frame.is_empty() or testing.is_empty():
             continue
-        predicted = predict_rows(training.fit(make), predictor, testing, rows.features)
-        outcomes = testing.select("date", "entity", "outcome")
+        predicted = predict_rows(training.fit(make), predictor, testing, rows.features, category)
+        outcomes = outcome_rows(testing, rows.features, category)
         joined = predicted.join(outcomes, on=["date", "entity"], how="inner").drop_nulls("outcome")
-        yield Fold(block.number, joined.sort("date", "entity"), training.frame.height)
+        left_out = _rejected(testing, predicted) if category == FILTERING else None
+        yield Fold(block.number, joined.sort("date", "entity"), training.frame.height, left_out)
+
+
+def _rejected(offered: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame | None:
+    if "signal" not in offered.columns:
+        return None
+    rows = offered.select("date", "entity", "signal", "outcome").drop_nulls()
+    return rows.join(kept, on=["date", "entity"], how="anti").sort("date", "entity")
 
 
 def _blocks(plan: WalkForward, grid: Grid, config: Config) -> list[Block]:

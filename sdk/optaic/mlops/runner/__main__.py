@@ -40,7 +40,17 @@ def _run(connection: "RunConnection") -> None:
     put_on_path(Path(description.package_folder))
     components = load_components(description.entry_points)
     work = {"training": train, "inference": infer, "monitoring": monitor}[description.kind]
-    work(description, components, connection)
+    try:
+        work(description, components, connection)
+    finally:
+        _flush_metrics()
+
+
+def _flush_metrics() -> None:
+    """What the definition logged by itself, if it did."""
+    tracking = sys.modules.get("optaic.mlops.tracking")
+    if tracking is not None:
+        tracking.flush_metrics()
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def _rehearsed(task: dict[str, Any], components: "Components") -> dict[str, Any]
         traceback.print_exc(file=sys.stdout)
         return {"not_checked": f"{sample.name}: {type(error).__name__}: {str(error)[:300]}"}
     result: dict[str, Any] = {"sample": sample.name, "model": model, "predictions": predictions}
-    return result | (_looked_ahead(components, sample) if task["lookahead"] else {})
+    return result | (_looked_ahead(components, sample, task["category"]) if task["lookahead"] else {})
 
 
 def _trained_and_predicted(
@@ -85,14 +85,14 @@ def _trained_and_predicted(
     return hashlib.sha256(canonical_zip(sample.artifact)).hexdigest(), hashlib.sha256(content).hexdigest()
 
 
-def _looked_ahead(components: "Components", sample: "Sample") -> dict[str, Any]:
+def _looked_ahead(components: "Components", sample: "Sample", category: str) -> dict[str, Any]:
     from optaic.mlops.lookahead import validate_no_lookahead
 
     reports = [
         (what, validate_no_lookahead(function, sample.frames, warm_up=components.features.warm_up or None))
         for what, function in (
             ("features", _features(components)),
-            ("predictions", _predictions(components, sample)),
+            ("predictions", _predictions(components, sample, category)),
         )
     ]
     findings = [f"{what}: {finding}" for what, report in reports for finding in report.findings]
@@ -107,13 +107,13 @@ def _features(components: "Components") -> "CheckedFrames":
     return lambda rows, as_of: components.features().compute(rows)  # noqa: ARG005  # a feature has no clock
 
 
-def _predictions(components: "Components", sample: "Sample") -> "CheckedFrames":
+def _predictions(components: "Components", sample: "Sample", category: str) -> "CheckedFrames":
     """What the trained model says on the features of all dates at once; the model itself stays the same."""
     import polars as pl
     from polars import selectors as cs
 
     from optaic.mlops.pipelines.artifact import read_index, read_model
-    from optaic.mlops.pipelines.walk_forward import predict_rows
+    from optaic.mlops.pipelines.output import predict_rows
 
     assert sample.artifact is not None
     index = read_index(sample.artifact)
@@ -125,7 +125,7 @@ def _predictions(components: "Components", sample: "Sample") -> "CheckedFrames":
         complete = typed.drop_nulls(index.features).sort("date", "entity")
         if complete.is_empty():
             return pl.DataFrame(schema={"date": pl.Date, "entity": pl.String})
-        return predict_rows(model, components.predictor(), complete, index.features)
+        return predict_rows(model, components.predictor(), complete, index.features, category)
 
     return predict
 

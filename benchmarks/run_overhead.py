@@ -1,0 +1,60 @@
+"""What a run costs beside its own work: from its submission until its end is in the views.
+
+Run: python -m benchmarks.run_overhead
+The definition trains on 270 rows in a few milliseconds, so nearly all of it is overhead: claiming, the
+process, its imports, the sandbox, the handing over.
+"""
+
+import statistics
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.http_command import service
+from optaic.mlops import Client
+from optaic.mlops.client import use_client
+from optaic.mlops.data import write_dataset
+from tests.execution.definition_packages import PARTS, packed
+from tests.execution.work_desk import prices
+
+RUNS = 12
+TARGET_S = 1.5
+EMPTY = PARTS.replace("WalkForward(first_test=30, refit_every=20)", "None").replace(", WalkForward", "")
+
+
+def main() -> None:
+    """Print the table."""
+    assert EMPTY != PARTS
+    with tempfile.TemporaryDirectory() as scratch, service(Path(scratch) / "data") as port:
+        client = Client(f"http://127.0.0.1:{port}")
+        use_client(client)
+        client.create_dataset("us-prices", {"columns": [{"name": "close", "type": "float64"}]})
+        write_dataset("us-prices", prices(), backfill=True)
+        package = packed(Path(scratch) / "package", {"training/parts.py": EMPTY})
+        began = time.perf_counter()
+        verdict = client.submit_definition(package, wait=120)["definition"]
+        evaluated = time.perf_counter() - began
+        assert verdict["state"] == "passed", verdict
+        bound = [{"dataset": "us-prices", "role": "prices"}]
+        client.create_model_instance("steady-alpha", "steady@1.0.0", training_datasets=bound)
+        as_of = datetime(2024, 3, 20, 22, tzinfo=UTC).isoformat()
+        taken = [ran(client, as_of) for _ in range(RUNS)]
+    print("| what | figure | target |")
+    print("|---|---|---|")
+    median = statistics.median(taken)
+    print(f"| a run of an empty trainer, median of {RUNS} | {median:.2f} s | <= {TARGET_S} s |")
+    print(f"| the slowest (the first reads the environment) | {max(taken):.2f} s | |")
+    print(f"| evaluation of the package | {evaluated:.1f} s | <= 15 s |")
+
+
+def ran(client: Client, as_of: str) -> float:
+    """Seconds of one training."""
+    began = time.perf_counter()
+    done = client.submit_run("steady-alpha", "training", as_of=as_of, wait=60)["run"]
+    assert done["state"] == "completed", done
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
