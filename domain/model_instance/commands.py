@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from domain.model_instance.specification import (
+    AlertRules,
     Config,
     DatasetBinding,
     Limits,
@@ -43,6 +44,8 @@ class CreateInstance(Command, frozen=True, kw_only=True):
     space: Literal["staging", "official"] = "staging"
     tags: Annotated[tuple[Tag, ...], msgspec.Meta(max_length=64)] = ()
     promotion_policy: PromotionPolicy = PromotionPolicy()
+    alert_rules: AlertRules | UnsetType = UNSET
+    """Default: those of the definition."""
 
     def specification(self, sender: str) -> Specification:
         """The specification that this command asks for, its defaults filled in."""
@@ -61,6 +64,7 @@ class CreateInstance(Command, frozen=True, kw_only=True):
             space=self.space,
             tags=tuple(sorted(set(self.tags))),
             promotion_policy=self.promotion_policy,
+            alert_rules=self.alert_rules,
         )
 
 
@@ -81,6 +85,8 @@ class UpdateInstance(Command, frozen=True, kw_only=True):
     space: Literal["staging", "official"] | UnsetType = UNSET
     tags: Annotated[tuple[Tag, ...], msgspec.Meta(max_length=64)] | UnsetType = UNSET
     promotion_policy: PromotionPolicy | UnsetType = UNSET
+    alert_rules: AlertRules | UnsetType | None = UNSET
+    """All of them, in the place of those that hold; null: those of the definition again."""
 
 
 class ArchiveInstance(Command, frozen=True, kw_only=True):
