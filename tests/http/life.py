@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import polars as pl
@@ -182,6 +183,16 @@ class Life:
         blob = self.client.post(f"{API}/blobs", content=predictions()).json()
         self.post(f"/runs/{run_id}/complete", {"output_sha256": blob["sha256"]}, headers=token)
         return run_id
+
+    def alerted(self, instance: str = "spx-alpha") -> str:
+        """An open alert of a rule on `drift.share`; returns its id."""
+        rule = {"metric": "drift.share", "comparison": "gt", "threshold": 0.5}
+        changed = self.client.patch(f"{API}/instances/{instance}", json={"alert_rules": [rule]})
+        assert changed.status_code == 200, changed.text
+        run = {"instance": instance, "rule": "drift-share-gt", "metric": "drift.share", "value": 0.75}
+        command = {"command_id": str(uuid4()), "type": "raise_alert", "data": run}
+        (ref,) = self.post("/commands", command)["refs"]
+        return ref.partition(":")[2]
 
     def ready_instance(self) -> None:
         """Dataset, rows, definition and instance."""
