@@ -109,9 +109,8 @@ class LogLookups:
             if isinstance(event, RunSubmitted):
                 asked[event.run_id] = event
             elif isinstance(event, RunCompleted) and event.instance == instance and metric in event.metrics:
-                if not tells_the_past_again(asked[event.run_id]):
-                    found.append(event.run_id)
-        return found[-count:]
+                found.append(event.run_id)
+        return [run_id for run_id in found if not tells_the_past_again(asked[run_id])][-count:]
 
     def open_alerts(self, tenant: str, instance: str, position: int) -> Sequence[str]:
         found: dict[str, None] = {}
