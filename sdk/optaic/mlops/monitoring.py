@@ -5,13 +5,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from optaic.mlops.lookahead import validate_no_lookahead
+from optaic.mlops.monitoring_alerts import AlertManager
 
 if TYPE_CHECKING:
     import polars as pl
 
 EXAMPLES = 20
 
-__all__ = ["Issue", "Report", "validate_data_quality", "validate_no_lookahead", "validate_signal_bounds"]
+__all__ = [
+    "AlertManager",
+    "Issue",
+    "Report",
+    "validate_data_quality",
+    "validate_no_lookahead",
+    "validate_signal_bounds",
+]
 
 
 @dataclass(frozen=True)
