@@ -12,6 +12,7 @@ from domain.alert.commands import AcknowledgeAlert, ResolveAlert
 from domain.alert.events import AlertRaised, AlertResolved
 from domain.run.events import RunCompleted
 from tests.alerts.alert_desk import AlertDesk, rule
+from tests.alerts.judging import changes
 from tests.support.desk import predictions
 from tests.support.valid import NOW
 
@@ -44,6 +45,8 @@ def test_at_most_one_alert_a_rule_and_metric_is_open(steps: list[tuple]):
             _take(desk, step, waiting)
         desk.follow()
         _check(desk)
+        if ("resolve",) not in steps:
+            _check_as_told_plainly(desk)
 
 
 def _take(desk: AlertDesk, step: tuple, waiting: list[str]) -> None:
@@ -83,3 +86,22 @@ def _check(desk: AlertDesk) -> None:
         elif isinstance(event, AlertResolved):
             target = next(key for key, identity in open_ones.items() if identity == event.alert_id)
             del open_ones[target]
+
+
+def _check_as_told_plainly(desk: AlertDesk) -> None:
+    """Where nobody resolves, the alerts are those of the values in the order in which runs ended."""
+    ended = [one.event for one in desk.since(0) if isinstance(one.event, RunCompleted)]
+    told: dict[tuple[str, str], list[tuple[str | None, str]]] = defaultdict(list)
+    targets: dict[str, tuple[str, str]] = {}
+    for event in desk.alert_events():
+        if isinstance(event, AlertRaised):
+            targets[event.alert_id] = (event.rule.called, event.metric)
+            told[targets[event.alert_id]].append((event.run_id, "raise"))
+        elif isinstance(event, AlertResolved):
+            told[targets[event.alert_id]].append((event.run_id, "resolve"))
+    for watched in RULES:
+        for metric in filter(watched.matches, ("drift.feature.a", "drift.feature.b")):
+            runs = [one for one in ended if metric in one.metrics]
+            found = changes(watched, [one.metrics[metric] for one in runs])
+            expected = [(runs[end - 1].run_id, verdict) for end, verdict in found]
+            assert told[watched.called, metric] == expected

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.alert_rules import AlertRule, AlertRuleInvalid, check_rules, judge, rule_called
+from domain.alert_rules import AlertRule, AlertRuleInvalid, check_rules, rule_called
 from tests.alerts.alert_desk import rule
+from tests.alerts.judging import changes
 
 _VALUES = st.lists(st.integers(0, 10).map(lambda tenths: tenths / 10), max_size=40)
 
@@ -33,19 +34,6 @@ def rules(draw: st.DrawFn) -> AlertRule:
     )
     check_rules([made])
     return made
-
-
-def changes(watched: AlertRule, values: Sequence[float]) -> list[tuple[int, str]]:
-    """The run's place and the verdict, at each change; judged run by run, as the policy does."""
-    found: list[tuple[int, str]] = []
-    is_open, changed = False, 0
-    for end in range(1, len(values) + 1):
-        seen = values[max(0, end - watched.values_needed) : end]
-        verdict = judge(watched, seen, is_open=is_open, since=end - changed).verdict
-        if verdict != "keep":
-            is_open, changed = verdict == "raise", end
-            found.append((end, verdict))
-    return found
 
 
 def compared(watched: AlertRule, values: Sequence[float], end: int) -> float | None:
