@@ -1,7 +1,7 @@
 """What the monitoring view answers about measured figures, at one snapshot."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -125,16 +125,16 @@ def _distributions(
 ) -> tuple[str | None, tuple[DistributionView, ...]]:
     """The histograms of the last run that told any; what is not of their form is left out."""
     for row in reversed(rows):
-        found = told[row.position].facts.get("distributions")
-        views = [_distribution(name, one) for name, one in sorted(found.items())] if _is_map(found) else []
+        found = _map(told[row.position].facts.get("distributions"))
+        views = [_distribution(name, one) for name, one in sorted(found.items())]
         kept = tuple(view for view in views if view is not None)
         if kept:
             return row.run_id, kept
     return None, ()
 
 
-def _is_map(value: object) -> bool:
-    return isinstance(value, dict)
+def _map(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 class _Histogram(msgspec.Struct, frozen=True):

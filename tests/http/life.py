@@ -46,7 +46,7 @@ _FILES = (
     "tests/test_model.py",
     "docs/overview.md",
 )
-_TOML = """
+TOML = """
 name = "{name}"
 version = "{version}"
 category = "signal"
@@ -76,7 +76,7 @@ def package(name: str = "toy-signal", version: str = "1.0.0", without: str = "",
     """A well-formed package; its code is never run here."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("definition.toml"), _TOML.format(name=name, version=version) + extra)
+        archive.writestr(zipfile.ZipInfo("definition.toml"), TOML.format(name=name, version=version) + extra)
         for file in _FILES:
             if not (without and file.startswith(without)):
                 archive.writestr(zipfile.ZipInfo(file), "")
