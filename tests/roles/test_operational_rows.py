@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Engine, update
@@ -13,6 +14,7 @@ from infrastructure.postgres.operational import run_lease
 from infrastructure.postgres.turns import Turn
 from infrastructure.roles.policy_progress import PostgresPolicyProgress
 from infrastructure.roles.run_leases import PostgresLeaseBook
+from infrastructure.roles.slot_progress import PostgresSlotProgress
 from infrastructure.roles.wiring import shared_secret
 from infrastructure.run_progress import Progress
 from tests.activity_log.scenes import TickingClock, append_many
@@ -108,6 +110,30 @@ def test_progress_of_another_log_counts_for_nothing(rows: Engine, log, clock):
     with rows.begin() as connection:
         connection.exec_driver_sql("UPDATE optaic_ops.policy_progress SET position = 99")
     assert PostgresPolicyProgress(rows, log, clock).load() is None
+
+
+# --- schedules
+
+
+def test_where_no_scheduler_was_it_has_no_moment_then_the_one_saved_last(rows: Engine, log, clock):
+    append_many(log, 3)
+    progress = PostgresSlotProgress(rows, log)
+    assert progress.load() is None
+    for minute in (1, 2):
+        progress.save(datetime(2026, 3, 2, 9, minute, tzinfo=UTC), 2)
+    assert PostgresSlotProgress(rows, log).load() == datetime(2026, 3, 2, 9, 2, tzinfo=UTC)
+
+
+def test_a_moment_of_another_log_counts_for_nothing(rows: Engine, log, clock):
+    """A restored log may have another event at the position, or an imported one began before."""
+    append_many(log, 3)
+    progress = PostgresSlotProgress(rows, log)
+    progress.save(datetime(2026, 3, 2, tzinfo=UTC), 3)
+    with rows.begin() as connection:
+        connection.exec_driver_sql("UPDATE optaic_ops.slot_progress SET event_id = 'of another log'")
+    assert progress.load() is None
+    progress.save(datetime(2099, 1, 1, tzinfo=UTC), 0)
+    assert progress.load() is None
 
 
 # --- turns and secrets
