@@ -138,7 +138,7 @@ class Assignment:
         held = self.held[partition]
         try:
             resume = self._views.assigned(partition)
-            taken(partition, resume.offset)
+            taken(partition, _overlapping(resume.offset))
         except (FlowBroken, *self._away) as error:
             self._wait(partition, held, _said(error), self._pause(held))
         else:
@@ -162,6 +162,13 @@ class Assignment:
         self._views.revoked(partition)
         held.stopped = stopping
         held.cause = f"{stopping.code}: {stopping.detail} {stopping.remedy}"
+
+
+def _overlapping(offset: int | None) -> int | None:
+    """The last message that was folded, once more: it is dropped as repeated. If the topic was replaced
+    meanwhile another one lies there, and shows what is missing though nothing may follow it.
+    """
+    return offset - 1 if offset else offset
 
 
 def _said(error: Exception) -> str:

@@ -19,6 +19,7 @@ from infrastructure.views import PROJECTIONS, ViewReader, open_view_reader
 from tests.kafka.conftest import delete_topic
 from tests.kafka.consumer_desk import PARTITIONS, ConsumerDesk
 from tests.kafka.plain_views import folded
+from tests.kafka.relay_desk import append, whole_log
 from tests.kafka.test_consumers_views import check as check_service_views
 from tests.support.fault_proxy import FaultProxy
 from tests.support.kafka import KafkaBroker
@@ -217,6 +218,34 @@ def test_a_topic_that_is_deleted_is_missed_by_name_and_made_by_republish(
     assert relay.failure is None
     relay.stop()
     republish(desk.log, desk.url, kafka, topics=desk.topics)
+    faulty.wait_folded()
+    go_on(consumers)
+    faulty.check(tmp_path)
+
+
+@pytest.mark.parametrize("are_live", [True, False])
+def test_a_new_topic_that_ends_where_the_consumers_stood_in_the_old_one_hides_nothing(
+    faulty: Faulty, broker: KafkaBroker, tmp_path: Path, are_live: bool
+) -> None:
+    """The old topic held everything twice. The new one holds as many messages, once each: the consumers'
+    offsets are its end, and half of it is new to them.
+    """
+    desk, kafka = faulty.desk, Kafka(broker.bootstrap)
+    make_topics(admin_client(kafka), desk.topics, PARTITIONS)
+    desk.play(200)
+    for _ in range(2):
+        republish(desk.log, desk.url, kafka, topics=desk.topics)
+    consumers = [desk.consumers(views) for views in (None, PROJECTIONS)]
+    faulty.wait_folded()
+    if not are_live:
+        for one in consumers:
+            one.stop()
+    delete_topic(admin_client(kafka), desk.topics.activity)
+    for row in whole_log(desk.log):
+        append(desk.log, row[2])
+    republish(desk.log, desk.url, kafka, topics=desk.topics)
+    if not are_live:
+        consumers = [desk.consumers(views) for views in (None, PROJECTIONS)]
     faulty.wait_folded()
     go_on(consumers)
     faulty.check(tmp_path)

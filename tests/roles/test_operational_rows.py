@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, update
 
@@ -11,7 +12,7 @@ from application.policies.runner import PoliciesFenced
 from infrastructure.activity_log import DatabaseActivityLog, open_postgres_log
 from infrastructure.postgres.connections import engine
 from infrastructure.postgres.operational import run_lease
-from infrastructure.postgres.turns import Turn
+from infrastructure.postgres.turns import Turn, lock_number
 from infrastructure.roles.policy_progress import PostgresPolicyProgress
 from infrastructure.roles.run_leases import PostgresLeaseBook
 from infrastructure.roles.slot_progress import PostgresSlotProgress
@@ -152,6 +153,17 @@ def test_one_has_the_turn_until_it_lets_go_or_its_session_ends(log_database: str
             )
         assert not other.is_held()
         assert mine.take()
+
+
+def test_a_turn_that_was_let_go_can_be_taken_at_once(log_database: str):
+    """By a session that is open already: opening one would give the other's end time to be noticed."""
+    with Turn(log_database, "t") as one, psycopg.connect(log_database, autocommit=True) as beside:
+        for _ in range(20):
+            assert one.take()
+            one.release()
+            number = (lock_number("t"),)
+            assert beside.execute("SELECT pg_try_advisory_lock(%s)", number).fetchone() == (True,)
+            beside.execute("SELECT pg_advisory_unlock(%s)", number)
 
 
 def test_all_processes_share_one_secret_whoever_asks_first(rows: Engine):
