@@ -127,6 +127,13 @@ class Assignment:
         flow.hold(partition)
         return None
 
+    def begin_again(self, cause: str, flow: Flow) -> None:
+        """Let every partition that is folded be taken again, from the offset that lies with its rows."""
+        for partition, held in self.held.items():
+            if held.state is State.FOLDING:
+                flow.hold(partition)
+                self._wait(partition, held, cause, 0.0)
+
     def retry(self, flow: Flow) -> None:
         """Take those again whose pause is over."""
         now = self._clock()

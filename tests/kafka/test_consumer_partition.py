@@ -307,6 +307,16 @@ def test_another_message_where_the_last_one_lay_shows_what_is_missing() -> None:
     assert office.views.positions == POSITIONS[4:7]
 
 
+def test_partitions_of_a_replaced_topic_are_taken_again() -> None:
+    office = Office()
+    office.assignment.gained([MINE])
+    office.assignment.take(MINE, messages()[:5], office.flow)
+    office.assignment.begin_again("replaced", office.flow)
+    assert (office.state(), office.flow.calls) == (State.WAITING, [("hold", MINE, None)])
+    office.pass_time(0)
+    assert (office.state(), office.flow.calls[-1]) == (State.FOLDING, ("go_on", MINE, 4))
+
+
 def test_while_the_database_is_away_pauses_grow_and_nothing_is_lost() -> None:
     office = Office()
     office.assignment.gained([MINE])
