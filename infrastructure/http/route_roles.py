@@ -21,8 +21,11 @@ READER = (
     *(f"GET {API}/system/{path}" for path in ("projections",)),
     *(f"GET {API}/definitions{path}" for path in ("", "/{name}", "/{name}/{version}")),
     f"GET {API}/definitions/{{name}}/{{version}}/source",
-    *(f"GET {API}/instances{path}" for path in ("", "/{name}", "/{name}/production", "/{name}/versions")),
-    f"GET {API}/instances/{{name}}/monitoring",
+    *(f"GET {API}/instances{path}" for path in ("", "/{name}")),
+    *(
+        f"GET {API}/instances/{{name}}/{path}"
+        for path in ("monitoring", "production", "schedules", "versions")
+    ),
     *(f"GET {API}/alerts{path}" for path in ("", "/{alert_id}")),
     *(f"GET {API}/runs{path}" for path in ("", "/compare", "/{run_id}")),
     *(f"GET {API}/runs/{{run_id}}/{path}" for path in ("report", "metrics", "progress", "logs")),
