@@ -4,6 +4,7 @@ from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from domain.guardrails.measurements import Measurements
 from domain.run.pins import Artifact, MetricName, MetricPoint
@@ -43,6 +44,8 @@ class SubmitRun(Command, frozen=True, kw_only=True):
     retry_of: RunId | None = None
     refit: bool = False
     trigger: str = "manual"
+    override: bool | UnsetType = UNSET
+    """Let it pass a gate that blocks; needs a reason, and the role operator."""
 
 
 class BackfillInstance(Command, frozen=True, kw_only=True):

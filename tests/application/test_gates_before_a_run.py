@@ -1,0 +1,291 @@
+"""Gates of definitions, instances, runs and versions: what blocks, what only warns, and who may override."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from domain.guardrails.contracts import Contract
+from domain.guardrails.errors import GuardrailBlocked, GuardrailOverrideDenied
+from domain.guardrails.events import GateReport, GuardrailEvaluated
+from domain.ml_module_def.commands import SubmitDefinition
+from domain.ml_module_def.events import DefinitionEvaluated
+from domain.model_instance.commands import UpdateInstance
+from domain.model_instance.events import InstanceCreated, InstanceUpdated
+from domain.model_instance.specification import Config
+from domain.model_version.commands import PromoteVersion, StageVersion
+from domain.model_version.events import VersionPromoted, VersionStaged
+from domain.run.commands import SubmitRun
+from domain.run.events import RunSubmitted
+from domain.shared.command import Command
+from domain.shared.errors import ReasonMissing
+from tests.support.desk import GOOD_RANK_IC, Desk, created, verdict
+from tests.support.valid import digest, manifest
+
+NAME = "spx-alpha"
+CLOSES = Contract(kind="dataset.schema", config={"role": "prices", "columns": {"close": "float64"}})
+VOLUMES = Contract(kind="dataset.schema", config={"role": "prices", "columns": {"volume": "int64"}})
+FRESH = Contract(kind="dataset.freshness", config={"role": "prices", "sessions": 3})
+YOUNG = Contract(kind="model.freshness", config={"days": 7})
+
+
+def updated(**changes: Any) -> UpdateInstance:
+    return UpdateInstance(name=NAME, **changes)
+
+
+def reports(desk: Desk) -> list[GateReport]:
+    return [one.event.report for one in desk.since(0) if isinstance(one.event, GuardrailEvaluated)]
+
+
+def blocked(desk: Desk, command: Command, **sender: Any) -> GateReport:
+    """The gate refuses the command and leaves its report, nothing else; and so again when it is repeated."""
+    head = desk.log.head()
+    with pytest.raises(GuardrailBlocked) as caught:
+        desk.send(command, **sender)
+    (event,) = desk.since(head)
+    assert isinstance(event.event, GuardrailEvaluated)
+    report = event.event.report
+    assert (report.enforced_as, report.ok) == ("blocked", False)
+    assert caught.value.facts["report"]["target"] == report.target
+    return report
+
+
+def with_calendar(desk: Desk, *contracts: Contract, days: int = 8, **changes: Any) -> Desk:
+    """An instance on the weekdays' calendar, on prices that end `days` after 2 March 2026."""
+    desk.define(*contracts)
+    desk.dataset(days=days)
+    desk.instance(config=Config(calendar="XNYS"), **changes)
+    return desk
+
+
+# --- definitions
+
+
+def test_a_definition_whose_contract_is_about_a_column_that_it_has_not_fails_and_says_why(desk: Desk) -> None:
+    law = Contract(kind="signal.bounds", config={"column": "alpha"})
+    package = manifest(contracts=(law,), package_sha256=digest("package 1.0.0"))
+    desk.send(SubmitDefinition(package_sha256=desk.packages.add(package)))
+    desk.send(verdict())
+    gate, evaluated = desk.of_last_command()
+    assert isinstance(gate, GuardrailEvaluated)
+    assert isinstance(evaluated, DefinitionEvaluated)
+    assert (gate.report.gate, gate.report.target) == ("definition_submit", "ml_module_def:xgb-signal@1.0.0")
+    assert gate.report.enforced_as == "blocked"
+    assert evaluated.verdict == "failed"
+    assert evaluated.checks[-1].name == "contracts"
+    assert evaluated.checks[-1].detail == "signal.bounds: the output has no column 'alpha'"
+    assert evaluated.output_columns == {}
+
+
+def test_a_definition_whose_contracts_hold_has_them_among_its_checks(desk: Desk) -> None:
+    desk.define(GOOD_RANK_IC, publish=False)
+    gate, evaluated = desk.of_last_command()
+    assert isinstance(gate, GuardrailEvaluated)
+    assert isinstance(evaluated, DefinitionEvaluated)
+    assert (gate.report.enforced_as, evaluated.verdict) == ("passed", "passed")
+    assert evaluated.checks[-1].detail == "1 contracts hold"
+
+
+def test_what_failed_already_or_has_no_contract_passes_no_gate_and_a_late_verdict_neither(desk: Desk) -> None:
+    package = manifest(contracts=(GOOD_RANK_IC,), package_sha256=digest("package 1.0.0"))
+    desk.send(SubmitDefinition(package_sha256=desk.packages.add(package)))
+    desk.send(verdict(passed="failed"))
+    desk.send(verdict())
+    assert reports(desk) == []
+
+
+# --- instances
+
+
+def test_an_instance_of_data_that_is_not_of_the_asked_form_is_warned_in_staging(desk: Desk) -> None:
+    desk.ready(VOLUMES)
+    made, judged, _ = desk.of_last_command()
+    assert isinstance(made, InstanceCreated)
+    assert isinstance(judged, GuardrailEvaluated)
+    report = judged.report
+    assert (report.gate, report.target) == ("instance_create", "model_instance:spx-alpha")
+    assert (report.enforced_as, report.issues[0].code) == ("warned", "dataset.schema")
+    assert report.issues[0].observed == {"missing_columns": 1.0, "columns_of_another_type": 0.0}
+
+
+def test_in_official_it_is_not_created_and_its_name_stays_free(desk: Desk) -> None:
+    desk.define(VOLUMES)
+    desk.dataset()
+    report = blocked(desk, created(space="official"))
+    assert (report.gate, report.target) == ("instance_create", "model_instance:spx-alpha")
+    assert desk.instance_state().specification is None
+    desk.send(created())
+    assert desk.instance_state().specification is not None
+
+
+def test_staging_blocks_where_the_contract_says_so(desk: Desk) -> None:
+    desk.define(Contract(kind=VOLUMES.kind, config=VOLUMES.config, enforce="block"))
+    desk.dataset()
+    blocked(desk, created())
+
+
+def test_data_of_the_asked_form_pass_and_an_instance_without_such_contracts_leaves_no_report(
+    desk: Desk,
+) -> None:
+    desk.ready(CLOSES)
+    assert [one.enforced_as for one in reports(desk)] == ["passed", "passed"]
+    desk.define(GOOD_RANK_IC, version="2.0.0")
+    desk.instance("plain", definition="xgb-signal@2.0.0")
+    assert [one.gate for one in reports(desk)] == [
+        "definition_submit",
+        "instance_create",
+        "definition_submit",
+    ]
+
+
+def test_an_update_passes_the_gate_and_one_that_changes_nothing_passes_none(desk: Desk) -> None:
+    desk.ready(VOLUMES)
+    desk.send(updated(description="another"))
+    judged, changed = desk.of_last_command()
+    assert isinstance(judged, GuardrailEvaluated)
+    assert isinstance(changed, InstanceUpdated)
+    assert (judged.report.gate, judged.report.enforced_as) == ("instance_update", "warned")
+    assert desk.send(updated(description="another")).kind == "unchanged"
+    report = blocked(desk, updated(space="official"))
+    assert report.gate == "instance_update"
+    assert desk.instance_state().specification.space == "staging"  # type: ignore[union-attr]
+
+
+def test_an_instance_goes_official_behind_both_reports_and_not_behind_one(desk: Desk) -> None:
+    desk.ready(CLOSES, GOOD_RANK_IC)
+    desk.promoted()
+    desk.send(updated(space="official"))
+    version, instance, changed = desk.of_last_command()
+    assert isinstance(version, GuardrailEvaluated)
+    assert isinstance(instance, GuardrailEvaluated)
+    assert isinstance(changed, InstanceUpdated)
+    assert version.report.target == "model_version:spx-alpha@1"
+    assert instance.report.target == "model_instance:spx-alpha"
+
+
+def test_a_dry_run_shows_the_report_and_leaves_nothing(desk: Desk) -> None:
+    desk.define(VOLUMES)
+    desk.dataset()
+    head = desk.log.head()
+    outcome = desk.send(created(), dry_run=True)
+    assert outcome.facts["report"].enforced_as == "warned"
+    assert desk.log.head() == head
+
+
+def test_the_same_blocked_command_again_is_the_same_refusal_without_a_second_report(desk: Desk) -> None:
+    desk.define(VOLUMES)
+    desk.dataset()
+    command_id = desk.services.ids.command_id()
+    blocked(desk, created(space="official"), command_id=command_id)
+    desk.refused(GuardrailBlocked, created(space="official"), command_id=command_id)
+
+
+# --- runs
+
+
+def test_a_run_on_stale_prices_is_refused_in_official_before_it_starts(desk: Desk) -> None:
+    with_calendar(desk, FRESH, space="official")
+    desk.promoted()
+    desk.clock.move(timedelta(days=30))
+    report = blocked(desk, SubmitRun(instance=NAME, kind="inference"))
+    assert (report.gate, report.target) == ("run_submit", "model_instance:spx-alpha")
+    assert report.issues[0].code == "dataset.freshness"
+    assert report.issues[0].observed["age_sessions"] > 3
+    assert report.issues[0].keys == ("2026-03-09/",)
+
+
+def test_a_run_on_prices_that_are_fresh_enough_is_submitted_with_its_report(desk: Desk) -> None:
+    with_calendar(desk, FRESH, days=12, space="official")
+    desk.promoted()
+    run_id = desk.submit("inference")
+    submitted, judged = desk.of_last_command()
+    assert isinstance(submitted, RunSubmitted)
+    assert isinstance(judged, GuardrailEvaluated)
+    assert (judged.report.target, judged.report.enforced_as) == (f"inference_run:{run_id}", "passed")
+
+
+def test_a_model_that_is_too_old_is_refused_for_a_run_in_official_and_warned_in_staging(desk: Desk) -> None:
+    desk.ready(YOUNG)
+    desk.promoted()
+    desk.clock.move(timedelta(days=8))
+    desk.submit("inference")
+    assert reports(desk)[-1].enforced_as == "warned"
+    desk.send(updated(space="official"))
+    report = blocked(desk, SubmitRun(instance=NAME, kind="inference"))
+    assert report.issues[0].observed == {"age_days": 8.0}
+
+
+def test_a_training_is_not_judged_by_the_age_of_its_data(desk: Desk) -> None:
+    with_calendar(desk, FRESH, space="official")
+    desk.clock.move(timedelta(days=30))
+    desk.submit("training")
+    assert [one.gate for one in reports(desk)] == ["definition_submit"]
+
+
+# --- overrides
+
+
+def test_an_override_needs_the_permission_and_a_reason(desk: Desk) -> None:
+    desk.define(VOLUMES)
+    desk.dataset()
+    wish = created(space="official", override=True)
+    desk.refused(GuardrailOverrideDenied, wish)
+    desk.refused(ReasonMissing, wish, may_override=True, reason=None)
+    desk.refused(ReasonMissing, wish, may_override=True, reason="  ")
+
+
+@pytest.mark.parametrize("sender", [{}, {"may_override": False}])
+def test_who_may_not_override_may_not_even_where_nothing_blocks(desk: Desk, sender: Any) -> None:
+    desk.ready()
+    desk.refused(GuardrailOverrideDenied, updated(description="x", override=True), **sender)
+
+
+def test_an_override_lets_it_pass_and_says_who_answers_for_it(desk: Desk) -> None:
+    desk.define(VOLUMES)
+    desk.dataset()
+    desk.send(created(space="official", override=True), may_override=True, reason="volumes come tomorrow")
+    made, judged, _ = desk.of_last_command()
+    assert isinstance(made, InstanceCreated)
+    assert isinstance(judged, GuardrailEvaluated)
+    assert (judged.report.enforced_as, judged.report.ok) == ("overridden", False)
+    assert judged.report.overridden_by == "p_author"
+    assert judged.report.issues[0].code == "dataset.schema"
+    assert desk.since(desk.log.head() - 1)[0].reason == "volumes come tomorrow"
+
+
+def test_an_override_where_nothing_blocks_leaves_no_mark(desk: Desk) -> None:
+    desk.ready(CLOSES)
+    desk.send(updated(description="x", override=True), may_override=True)
+    assert reports(desk)[-1].enforced_as == "passed"
+    assert not reports(desk)[-1].overridden_by
+
+
+def test_a_run_and_both_moves_of_a_version_may_be_overridden(desk: Desk) -> None:
+    desk.ready(GOOD_RANK_IC, YOUNG, space="official")
+    number = desk.train(rank_ic=0.0)
+    blocked(desk, StageVersion(instance=NAME, number=number))
+    for command in (StageVersion, PromoteVersion):
+        desk.send(command(instance=NAME, number=number, override=True), may_override=True)
+        judged, moved, *_ = desk.of_last_command()
+        assert isinstance(judged, GuardrailEvaluated)
+        assert judged.report.enforced_as == "overridden"
+        assert isinstance(moved, VersionStaged | VersionPromoted)
+    desk.clock.move(timedelta(days=8))
+    blocked(desk, SubmitRun(instance=NAME, kind="inference"))
+    desk.send(SubmitRun(instance=NAME, kind="inference", override=True), may_override=True)
+    submitted, judged = desk.of_last_command()
+    assert isinstance(submitted, RunSubmitted)
+    assert isinstance(judged, GuardrailEvaluated)
+    assert judged.report.enforced_as == "overridden"
+
+
+def test_the_active_version_may_be_overridden_into_official(desk: Desk) -> None:
+    desk.ready(GOOD_RANK_IC)
+    number = desk.train(rank_ic=0.0)
+    desk.send(StageVersion(instance=NAME, number=number))
+    desk.send(PromoteVersion(instance=NAME, number=number))
+    report = blocked(desk, updated(space="official"))
+    assert report.target == "model_version:spx-alpha@1"
+    desk.send(updated(space="official", override=True), may_override=True)
+    assert reports(desk)[-1].enforced_as == "overridden"
+    assert desk.instance_state().specification.space == "official"  # type: ignore[union-attr]
