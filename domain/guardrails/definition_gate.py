@@ -29,7 +29,7 @@ def judge_definition(
 
 def _finding(contract: Contract, columns: Mapping[str, str], roles: Collection[str]) -> Finding | None:
     config: Any = config_of(contract)
-    for field in ("role", "reference"):
+    for field in ("role", "reference", "universe"):
         role = getattr(config, field, None)
         if role is not None and role not in roles:
             limit = {"roles": sorted(roles)}
