@@ -15,7 +15,7 @@ from application.ports import Loaded, StreamCheck, StreamWrite
 from domain.guardrails.events import GateReport, GuardrailEvaluated
 from domain.guardrails.gates import Gate, Space, evaluate, overridden, warned
 from domain.guardrails.measurements import Measurements
-from domain.guardrails.stated import WITH_A_MOMENT, WITHOUT_A_MOMENT, stated
+from domain.guardrails.stated import ON_SESSIONS, WITH_A_MOMENT, WITHOUT_A_MOMENT, stated
 from domain.ml_module_def.decider import DefinitionVersion
 from domain.model_instance.specification import Specification
 from domain.model_version import decider as versions
@@ -89,7 +89,10 @@ def instance_gate(
     """
     known = _definition(context, specification.definition)
     contracts = [one for one in known.manifest.contracts if one.kind in WITHOUT_A_MOMENT]
-    inputs, checks = stated_inputs.of_instance(context, specification) if contracts else ({}, ())
+    on_sessions = any(one.kind in ON_SESSIONS for one in contracts)
+    inputs, checks = (
+        stated_inputs.of_instance(context, specification, on_sessions=on_sessions) if contracts else ({}, ())
+    )
     judgeable, figures = stated(contracts, inputs, None)
     report = evaluate(gate, f"model_instance:{name}", judgeable, figures, None, specification.space)
     return _unless_empty(context, _with_deprecation(report, specification.definition, known)), checks
@@ -104,7 +107,8 @@ def submission_gate(context: Context, run: RunSubmitted, space: Space) -> GateRe
     known = _definition(context, run.definition)
     contracts = [one for one in known.manifest.contracts if one.kind in WITH_A_MOMENT]
     moment = min(last_decision(run, context), run.as_of) if contracts else run.as_of
-    inputs = stated_inputs.of_run(context, run, moment) if contracts else {}
+    on_sessions = any(one.kind in ON_SESSIONS for one in contracts)
+    inputs = stated_inputs.of_run(context, run, moment, on_sessions=on_sessions) if contracts else {}
     age = None if run.model is None else (run.as_of - run.model.trained_as_of) / timedelta(days=1)
     judgeable, figures = stated(contracts, inputs, run.kind, age)
     report = evaluate("run_submit", f"{run.kind}_run:{run.run_id}", judgeable, figures, None, space)

@@ -47,7 +47,7 @@ def _finding(contract: Contract, columns: Mapping[str, str], roles: Collection[s
 def _asked(kind: str, config: Any) -> dict[str, tuple[str, ...]]:
     """Columns of the output that the contract looks at → the types that will do; none: any."""
     numbers = _NUMBERS if kind in _OF_NUMBERS else ()
-    columns = getattr(config, "columns", ())
+    columns: Mapping[str, str] | Sequence[str] = getattr(config, "columns", ())
     asked: dict[str, tuple[str, ...]] = (
         {name: (wanted,) for name, wanted in columns.items()}
         if isinstance(columns, Mapping)

@@ -25,6 +25,9 @@ WITHOUT_A_MOMENT = ("dataset.schema", "dataset.pit", "dataset.coverage")
 """Kinds that an instance is judged by: it is not said yet when it will be used."""
 WITH_A_MOMENT = (*WITHOUT_A_MOMENT, "dataset.freshness", "model.freshness")
 
+ON_SESSIONS = ("dataset.coverage", "dataset.freshness")
+"""Kinds that need a calendar; loading one takes a second."""
+
 WantedFor: TypeAlias = Literal["training", "inference"] | None
 """What the inputs are wanted for; None: nothing yet."""
 

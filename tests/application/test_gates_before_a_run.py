@@ -1,10 +1,15 @@
 """Gates of definitions, instances, runs and versions: what blocks, what only warns, and who may override."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from application.bus import Bus
+from application.errors import CalendarRangeExceeded
+from application.handlers import HANDLERS
 from domain.guardrails.contracts import Contract
 from domain.guardrails.errors import GuardrailBlocked, GuardrailOverrideDenied
 from domain.guardrails.events import GateReport, GuardrailEvaluated
@@ -19,7 +24,8 @@ from domain.run.commands import SubmitRun
 from domain.run.events import RunSubmitted
 from domain.shared.command import Command
 from domain.shared.errors import ReasonMissing
-from tests.support.desk import GOOD_RANK_IC, Desk, created, verdict
+from tests.support.adapters import WeekdaySessions
+from tests.support.desk import GOOD_RANK_IC, Desk, created, prices, verdict
 from tests.support.valid import digest, manifest
 
 NAME = "spx-alpha"
@@ -163,6 +169,31 @@ def test_an_instance_goes_official_behind_both_reports_and_not_behind_one(desk: 
     assert instance.report.target == "model_instance:spx-alpha"
 
 
+def test_a_move_to_official_that_its_version_does_not_pass_keeps_both_reports_and_repeats_its_no(
+    desk: Desk,
+) -> None:
+    desk.ready(CLOSES, GOOD_RANK_IC)
+    number = desk.train(rank_ic=0.0)
+    desk.send(StageVersion(instance=NAME, number=number))
+    desk.send(PromoteVersion(instance=NAME, number=number))
+    head, command_id = desk.log.head(), desk.services.ids.command_id()
+    with pytest.raises(GuardrailBlocked):
+        desk.send(updated(space="official"), command_id=command_id)
+    kept = [report.enforced_as for report in reports(desk)[-2:]]
+    assert (kept, desk.log.head()) == (["passed", "blocked"], head + 2)
+    desk.refused(GuardrailBlocked, updated(space="official"), command_id=command_id)
+
+
+def test_a_report_holds_at_the_append_or_is_made_again(desk: Desk) -> None:
+    desk.define(Contract(kind="dataset.coverage", config={"role": "prices", "entities": ["A"]}))
+    desk.dataset(days=2)
+    bus, log = desk.interleaved()
+    log.just_before_append(lambda: desk.upload(prices(1, first=10)))
+    desk.send(created(config=Config(calendar="XNYS")), bus=bus)
+    assert reports(desk)[-1].issues[0].observed == {"expected": 9.0, "present": 3.0, "missing": 6.0}
+    assert log.appends == 2
+
+
 def test_a_dry_run_shows_the_report_and_leaves_nothing(desk: Desk) -> None:
     desk.define(VOLUMES)
     desk.dataset()
@@ -213,6 +244,33 @@ def test_a_model_that_is_too_old_is_refused_for_a_run_in_official_and_warned_in_
     desk.send(updated(space="official"))
     report = blocked(desk, SubmitRun(instance=NAME, kind="inference"))
     assert report.issues[0].observed == {"age_days": 8.0}
+
+
+class ShortCalendar(WeekdaySessions):
+    """Ends before the data does."""
+
+    def closes(self, calendar: str, first: date, last: date) -> Sequence[tuple[date, datetime]]:
+        raise CalendarRangeExceeded(f"{calendar} does not know {first} to {last}")
+
+
+def test_a_calendar_that_does_not_reach_the_data_leaves_their_age_to_the_gate_that_reads_them(
+    desk: Desk,
+) -> None:
+    with_calendar(desk, FRESH, space="official")
+    desk.promoted()
+    desk.clock.move(timedelta(days=30))
+    bus = Bus(replace(desk.services, sessions=ShortCalendar()), HANDLERS)
+    desk.send(SubmitRun(instance=NAME, kind="inference"), bus=bus)
+    assert isinstance(desk.last()[0], RunSubmitted)
+
+
+def test_missing_keys_are_found_before_an_instance_reads_them(desk: Desk) -> None:
+    law = Contract(kind="dataset.coverage", config={"role": "prices", "entities": ["A", "B"]})
+    desk.define(law)
+    desk.dataset(days=5)
+    report = blocked(desk, created(space="official", config=Config(calendar="XNYS")))
+    assert report.issues[0].observed == {"expected": 10.0, "present": 5.0, "missing": 5.0}
+    assert desk.instance(space="official").kind == "accepted"
 
 
 def test_a_training_is_not_judged_by_the_age_of_its_data(desk: Desk) -> None:
