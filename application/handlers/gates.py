@@ -12,10 +12,12 @@ from application.handlers import stated_inputs
 from application.handlers.decisions import last_decision
 from application.handlers.facts import load_definition, refuse_external
 from application.ports import Loaded, StreamCheck, StreamWrite
+from domain.guardrails.definition_gate import judge_definition
 from domain.guardrails.events import GateReport, GuardrailEvaluated
 from domain.guardrails.gates import Gate, Space, evaluate, overridden, warned
 from domain.guardrails.measurements import Measurements
 from domain.guardrails.stated import ON_SESSIONS, WITH_A_MOMENT, WITHOUT_A_MOMENT, stated
+from domain.ml_module_def.commands import RecordEvaluation
 from domain.ml_module_def.decider import DefinitionVersion
 from domain.model_instance.specification import Specification
 from domain.model_version import decider as versions
@@ -40,6 +42,16 @@ def judged(
     known = _definition(context, ref)
     report = evaluate(gate, target, known.manifest.contracts, measurements, metrics, space)
     return _with_deprecation(report, ref, known)
+
+
+def definition_gate(known: DefinitionVersion, command: RecordEvaluation) -> GateReport | None:
+    """Judge the contracts of a package whose code passed; None: there are none, or it failed already."""
+    manifest = known.manifest
+    if command.verdict != "passed" or not manifest.contracts:
+        return None
+    target = f"ml_module_def:{manifest.name}@{manifest.version}"
+    roles = [one.role for one in manifest.inputs]
+    return judge_definition(target, manifest.contracts, command.output_columns, roles)
 
 
 def version_gate(

@@ -9,7 +9,6 @@ from typing import Any, Literal, assert_never
 
 import msgspec
 
-from domain.guardrails.definition_gate import judge_definition
 from domain.guardrails.events import GateReport
 from domain.ml_module_def.commands import RecordEvaluation
 from domain.ml_module_def.errors import (
@@ -89,16 +88,6 @@ def evaluate(state: State, name: str, version: str) -> tuple[Event, ...]:
     return (DefinitionSubmitted(manifest=known.manifest, submitter=known.submitter),)
 
 
-def submission_gate(state: State, command: RecordEvaluation) -> GateReport | None:
-    """Judge the contracts of a package whose code passed; None: there are none, or it failed already."""
-    manifest = state.version(command.name, command.version).manifest
-    if command.verdict != "passed" or not manifest.contracts:
-        return None
-    target = f"ml_module_def:{command.name}@{command.version}"
-    roles = [one.role for one in manifest.inputs]
-    return judge_definition(target, manifest.contracts, command.output_columns, roles)
-
-
 def record_evaluation(
     state: State, command: RecordEvaluation, gate: GateReport | None = None
 ) -> tuple[Event, ...]:
@@ -128,7 +117,7 @@ def record_evaluation(
 def _behind_gate(command: RecordEvaluation, gate: GateReport) -> RecordEvaluation:
     """The evaluation with the gate as one more check."""
     passed = gate.enforced_as != "blocked"
-    detail = "; ".join(issue.message for issue in gate.issues) or f"{len(gate.contracts)} contracts hold"
+    detail = "; ".join(issue.message for issue in gate.issues) or f"contracts that hold: {len(gate.contracts)}"
     checks = (*command.checks, Check(name="contracts", ok=passed, seconds=0.0, detail=detail[:2000]))
     if passed:
         return msgspec.structs.replace(command, checks=checks)

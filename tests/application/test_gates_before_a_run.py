@@ -89,7 +89,7 @@ def test_a_definition_whose_contracts_hold_has_them_among_its_checks(desk: Desk)
     assert isinstance(gate, GuardrailEvaluated)
     assert isinstance(evaluated, DefinitionEvaluated)
     assert (gate.report.enforced_as, evaluated.verdict) == ("passed", "passed")
-    assert evaluated.checks[-1].detail == "1 contracts hold"
+    assert evaluated.checks[-1].detail == "contracts that hold: 1"
 
 
 def test_what_failed_already_or_has_no_contract_passes_no_gate_and_a_late_verdict_neither(desk: Desk) -> None:
