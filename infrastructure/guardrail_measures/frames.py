@@ -24,7 +24,7 @@ from infrastructure.guardrail_measures.figures import (
     is_valued,
     repeated,
 )
-from infrastructure.guardrail_measures.universe import members
+from infrastructure.guardrail_measures.universe import keyed, members
 
 
 def bounds(config: signal_bounds.Config, frame: pl.DataFrame, _run: MeasuredRun) -> Figures:
@@ -91,12 +91,13 @@ def _of_universe(
     source = run.inputs.get(role)
     if source is None or source.revisions is None or run.decisions is None:
         return None
-    wanted, key = members(source.revisions(), run.decisions), ["date", "entity"]
+    listed = members(source.revisions(), run.decisions)
+    wanted = keyed(listed, listed.schema["entity"])
     is_there = pl.lit(value=config.column is None)
     if config.column in frame.columns:
         is_there = is_valued(frame, config.column)
-    there = frame.filter(is_there).select(key).unique()
-    missing = wanted.join(there, on=key, how="anti")
+    valued = keyed(frame.filter(is_there).select("date", "entity"), listed.schema["entity"])
+    missing = wanted.join(valued.select("key"), on="key", how="anti")
     expected, absent = wanted.group_by("date").len("expected"), missing.group_by("date").len("absent")
     dates = (
         pl.DataFrame({"date": list(run.decisions)}, schema={"date": pl.Date()})
@@ -109,7 +110,7 @@ def _of_universe(
     short = dates.filter(pl.col("present") < needed)
     observed = {"dates": float(dates.height), "expected": float(sum(dates["expected"].to_list()))}
     observed["missing"] = float(missing.height)
-    observed["outside_the_universe"] = float(there.join(wanted, on=key, how="anti").height)
+    observed["outside_the_universe"] = float(valued.join(wanted, on="key", how="anti").height)
     return Figures(short.height, observed, first_keys(missing.join(short, on="date", how="semi")))
 
 

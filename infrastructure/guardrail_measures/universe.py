@@ -9,7 +9,7 @@ MOMENT = pl.Datetime("us", "UTC")
 
 
 def members(revisions: pl.DataFrame, decisions: Mapping[date, datetime]) -> pl.DataFrame:
-    """(date, entity) of every decision and each entity that had a row then.
+    """(date, entity) of every decision and each entity that had a row then; entity is an Enum of all names.
 
     `revisions`: entity, date, knowledge_date, seq and op of every stored row. By R2 a key is there from when
     a `U` is known until a `D` is; an entity is in as long as one of its keys is there. Instead of a read a
@@ -17,16 +17,23 @@ def members(revisions: pl.DataFrame, decisions: Mapping[date, datetime]) -> pl.D
     """
     moments = pl.DataFrame(
         {"date": list(decisions), "at": list(decisions.values())}, schema={"date": pl.Date(), "at": MOMENT}
-    )
+    ).sort("at")
     counts = _counts(revisions)
-    asked = moments.join(counts.select("entity").unique(), how="cross").sort("at")
+    first = moments["at"].min()
+    moving = counts.filter(pl.col("at") > first).select("entity").unique()
+    standing = counts.join(moving, on="entity", how="anti").group_by("entity").agg(pl.col("keys").last())
+    always = moments.select("date").join(
+        standing.filter(pl.col("keys") > 0).select("entity"), how="cross", maintain_order="left_right"
+    )
+    asked = moments.join(moving, how="cross").sort("at")
     found = asked.join_asof(counts, on="at", by="entity", strategy="backward", check_sortedness=False)
-    return found.filter(pl.col("keys") > 0).select("date", "entity").sort("date", "entity")
+    return pl.concat([always, found.filter(pl.col("keys") > 0).select("date", "entity")])
 
 
 def _counts(revisions: pl.DataFrame) -> pl.DataFrame:
-    """entity, at, keys: how many keys an entity has from that moment on."""
+    """entity, at, keys: how many keys an entity has from that moment on; in the order of the moments."""
     key = ("entity", "date")
+    names = pl.Enum(revisions["entity"].unique().sort())
     rows = revisions.select(*key, "knowledge_date", "seq", "op").sort(*key, "knowledge_date", "seq")
     there = rows.with_columns(
         pl.col("knowledge_date").shift(-1).over(key).alias("until"), pl.col("op") == "U"
@@ -34,4 +41,12 @@ def _counts(revisions: pl.DataFrame) -> pl.DataFrame:
     came = there.select("entity", pl.col("knowledge_date").alias("at"), pl.lit(1).alias("change"))
     went = there.select("entity", pl.col("until").alias("at"), pl.lit(-1).alias("change")).drop_nulls("at")
     changes = pl.concat([came, went]).group_by("entity", "at").agg(pl.col("change").sum()).sort("at")
-    return changes.select("entity", "at", pl.col("change").cum_sum().over("entity").alias("keys"))
+    counted = changes.select("entity", "at", pl.col("change").cum_sum().over("entity").alias("keys"))
+    return counted.with_columns(pl.col("entity").cast(names))
+
+
+def keyed(rows: pl.DataFrame, names: pl.DataType) -> pl.DataFrame:
+    """The rows with one whole number a (date, entity), null for who is in no universe: joined fast."""
+    entity = pl.col("entity").cast(names, strict=False).to_physical().cast(pl.Int64)
+    day = pl.col("date").cast(pl.Int32).cast(pl.Int64)
+    return rows.with_columns(key=day * 2**32 + entity)
