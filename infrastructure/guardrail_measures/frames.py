@@ -22,9 +22,10 @@ from infrastructure.guardrail_measures.figures import (
     first_keys,
     is_number,
     is_valued,
+    keyed,
     repeated,
 )
-from infrastructure.guardrail_measures.universe import keyed, members
+from infrastructure.guardrail_measures.universe import members
 
 
 def bounds(config: signal_bounds.Config, frame: pl.DataFrame, _run: MeasuredRun) -> Figures:
@@ -97,7 +98,7 @@ def _of_universe(
     if config.column in frame.columns:
         is_there = is_valued(frame, config.column)
     valued = keyed(frame.filter(is_there).select("date", "entity"), listed.schema["entity"])
-    missing = wanted.join(valued.select("key"), on="key", how="anti")
+    missing = wanted.join(valued.select("_key"), on="_key", how="anti")
     expected, absent = wanted.group_by("date").len("expected"), missing.group_by("date").len("absent")
     dates = (
         pl.DataFrame({"date": list(run.decisions)}, schema={"date": pl.Date()})
@@ -110,7 +111,7 @@ def _of_universe(
     short = dates.filter(pl.col("present") < needed)
     observed = {"dates": float(dates.height), "expected": float(sum(dates["expected"].to_list()))}
     observed["missing"] = float(missing.height)
-    observed["outside_the_universe"] = float(valued.join(wanted, on="key", how="anti").height)
+    observed["outside_the_universe"] = float(valued.join(wanted, on="_key", how="anti").height)
     return Figures(short.height, observed, first_keys(missing.join(short, on="date", how="semi")))
 
 

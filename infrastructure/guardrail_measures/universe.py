@@ -43,10 +43,3 @@ def _counts(revisions: pl.DataFrame) -> pl.DataFrame:
     changes = pl.concat([came, went]).group_by("entity", "at").agg(pl.col("change").sum()).sort("at")
     counted = changes.select("entity", "at", pl.col("change").cum_sum().over("entity").alias("keys"))
     return counted.with_columns(pl.col("entity").cast(names))
-
-
-def keyed(rows: pl.DataFrame, names: pl.DataType) -> pl.DataFrame:
-    """The rows with one whole number a (date, entity), null for who is in no universe: joined fast."""
-    entity = pl.col("entity").cast(names, strict=False).to_physical().cast(pl.Int64)
-    day = pl.col("date").cast(pl.Int32).cast(pl.Int64)
-    return rows.with_columns(key=day * 2**32 + entity)
