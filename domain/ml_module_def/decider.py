@@ -117,7 +117,8 @@ def record_evaluation(
 def _behind_gate(command: RecordEvaluation, gate: GateReport) -> RecordEvaluation:
     """The evaluation with the gate as one more check."""
     passed = gate.enforced_as != "blocked"
-    detail = "; ".join(issue.message for issue in gate.issues) or f"contracts that hold: {len(gate.contracts)}"
+    issues = "; ".join(issue.message for issue in gate.issues)
+    detail = issues or f"contracts that hold: {len(gate.contracts)}"
     checks = (*command.checks, Check(name="contracts", ok=passed, seconds=0.0, detail=detail[:2000]))
     if passed:
         return msgspec.structs.replace(command, checks=checks)
