@@ -43,6 +43,8 @@ class CreateInstance(Command, frozen=True, kw_only=True):
     space: Literal["staging", "official"] = "staging"
     tags: Annotated[tuple[Tag, ...], msgspec.Meta(max_length=64)] = ()
     promotion_policy: PromotionPolicy = PromotionPolicy()
+    override: bool | UnsetType = UNSET
+    """Let it pass a gate that blocks; needs a reason, and the role operator."""
 
     def specification(self, sender: str) -> Specification:
         """The specification that this command asks for, its defaults filled in."""
@@ -81,6 +83,8 @@ class UpdateInstance(Command, frozen=True, kw_only=True):
     space: Literal["staging", "official"] | UnsetType = UNSET
     tags: Annotated[tuple[Tag, ...], msgspec.Meta(max_length=64)] | UnsetType = UNSET
     promotion_policy: PromotionPolicy | UnsetType = UNSET
+    override: bool | UnsetType = UNSET
+    """Let it pass a gate that blocks; needs a reason, and the role operator."""
 
 
 class ArchiveInstance(Command, frozen=True, kw_only=True):

@@ -78,6 +78,7 @@ class RunSession:
         self, work: RunWork, folder: RunFolder, datasets: DatasetStore, sessions: Sessions, source: WorkSource
     ) -> None:
         self._work = work
+        self._primary = next((one for one in work.inputs if one.use == "input"), None)
         self._folder = folder
         self._datasets = datasets
         self._calendar = sessions
@@ -94,7 +95,7 @@ class RunSession:
         self.results: tuple[dict[str, float], dict[str, Any]] | None = None
         self.failure: tuple[str, str] | None = None
         self.entities: int | None = None
-        """How many entities the run's first input holds, once it was read."""
+        """How many entities the run's first input holds, as far as it was read."""
         self.decisions: tuple[date, ...] | None = None
         """The dates that the staged output has to be about, as the definition picked them."""
         self._calls: Mapping[str, Callable[[Any], Answer]] = {
@@ -171,8 +172,8 @@ class RunSession:
             frame = self._datasets.read_revisions(source.manifest_sha256, wanted.as_of)
         else:
             frame = self._datasets.read(source.manifest_sha256, wanted.as_of)
-        if self.entities is None:
-            self.entities = frame["entity"].n_unique()
+        if source is self._primary:
+            self.entities = max(self.entities or 0, frame["entity"].n_unique())
         self._answered[key] = self._file(frame)
         return self._answered[key]
 
