@@ -206,6 +206,19 @@ def show_logs(life: Life) -> httpx.Response:
     return printed
 
 
+def show_run_report(life: Life) -> httpx.Response:
+    """What a monitoring handed in to be read."""
+    in_production(life)
+    life.inferred()
+    run_id = life.submit(kind="monitoring", as_of="2024-03-11T22:00:00Z")
+    sha256 = life.client.post(f"{API}/blobs", content=b"{}").json()["sha256"]
+    done = {"facts": {"report_sha256": sha256}}
+    life.post(f"/runs/{run_id}/complete", done, headers=life.claim(run_id))
+    shown = life.client.get(f"{API}/runs/{run_id}/reports/report", params={"after": life.head()})
+    assert shown.content == b"{}"
+    return shown
+
+
 def stream_activity(life: Life) -> httpx.Response:
     """One event of the stream, which is the log's first."""
     with life.client.stream("GET", f"{API}/activity/stream", params={"beyond": 0}) as answer:
@@ -278,6 +291,7 @@ CHANGES: dict[str, Ask] = {
     "complete_run": complete_run,
     "fail_run": report("fail", {"code": "run.crashed", "message": "no luck"}),
     "show_logs": show_logs,
+    "show_run_report": show_run_report,
     "annotate_version": change(trained, "/versions/{}", {"tags": ["keep"]}, "PATCH"),
     "stage_version": change(held_back, "/versions/{}/stage", REASON),
     "promote_version": change(trained, "/versions/{}/promote", REASON),

@@ -1,9 +1,12 @@
 """The whole life of a model through the routes, and what the past looked like."""
 
+import gzip
 from typing import Any
 
 import httpx
+import pytest
 
+from infrastructure.http.errors import RunReportMissing
 from tests.http.life import API, CSV, PRICES, ZIP, Life, package
 
 
@@ -280,6 +283,35 @@ def test_the_log_that_a_worker_hands_over_is_shown(life: Life):
     life.post(f"/runs/{run_id}/fail", failure, headers=token)
     answer = life.client.get(f"{API}/runs/{run_id}/logs", params={"after": life.head()})
     assert (answer.status_code, answer.text) == (200, "epoch 1")
+
+
+def test_what_a_monitoring_handed_in_is_shown_and_its_page_in_a_sandbox(life: Life):
+    life.ready_instance()
+    life.promoted()
+    life.inferred()
+    run_id = life.submit(kind="monitoring", as_of="2024-03-11T22:00:00Z")
+    blobs = {
+        name: life.client.post(f"{API}/blobs", content=content).json()["sha256"]
+        for name, content in (("report", b"{}"), ("evidently", gzip.compress(b"<p>drift</p>")))
+    }
+    facts = {f"{name}_sha256": sha256 for name, sha256 in blobs.items()}
+    life.post(f"/runs/{run_id}/complete", {"facts": facts}, headers=life.claim(run_id))
+    assert life.get(f"/runs/{run_id}/reports/report", after=life.head()) == {}
+    page = life.client.get(f"{API}/runs/{run_id}/reports/evidently")
+    assert page.text == "<p>drift</p>"
+    assert page.headers["Content-Security-Policy"].startswith("sandbox allow-scripts; default-src 'none'")
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize("facts", [{}, {"report_sha256": 7}, {"report_sha256": "../../etc/passwd"}])
+def test_a_report_that_no_run_handed_in_is_missing(life: Life, facts: dict[str, Any]):
+    life.ready_instance()
+    life.promoted()
+    life.inferred()
+    run_id = life.submit(kind="monitoring", as_of="2024-03-11T22:00:00Z")
+    life.post(f"/runs/{run_id}/complete", {"facts": facts}, headers=life.claim(run_id))
+    missing = life.get(f"/runs/{run_id}/reports/report", 404, after=life.head())
+    assert missing["code"] == RunReportMissing.code == "run.report_missing"
 
 
 def test_a_version_is_annotated_and_archived(life: Life):

@@ -109,6 +109,7 @@ class Monitor(base.BaseMonitor):
     """The evaluator's metrics on realised outcomes."""
 
     key_metric = "error"
+    evidently = False
 
     def performance(self, evaluation: base.Evaluation) -> dict[str, float]:
         return Evaluator().evaluate(evaluation)

@@ -152,6 +152,10 @@ class Api(Generic[J, B]):
         """What a run printed."""
         return self._bytes(Call("GET", f"/runs/{run_id}/logs"))
 
+    def get_run_report(self, run_id: str, name: str = "report") -> B:
+        """What a monitoring measured, as JSON, or with `evidently` Evidently's page as HTML."""
+        return self._bytes(Call("GET", f"/runs/{run_id}/reports/{name}"))
+
     def start_run(self, run_id: str, worker: str) -> J:
         """Claim a pending run that is done elsewhere; the answer's token goes with what follows."""
         return self._json(_write(f"/runs/{run_id}/start", json={"worker": worker}))

@@ -95,7 +95,7 @@ def _present(frame: pl.DataFrame) -> pl.DataFrame:
     goes on with its last row.
     """
     newest = frame.filter(pl.col("date") == pl.col("date").max())
-    if "feature_date" not in frame.columns:
+    if newest.is_empty() or "feature_date" not in frame.columns:
         return newest
     before = frame.filter(pl.col("date") < pl.col("date").max())
     bound = before.filter(pl.col("date") == pl.col("date").max())["feature_date"].max()

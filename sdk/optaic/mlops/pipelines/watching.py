@@ -64,7 +64,7 @@ def current_rows(
     """
     watched = watched_inputs(description, components, reader)
     decisions = watched.grid.decisions.tail(max(1, components.monitor.window))
-    rows = _features(description, components, watched, decisions, features)
+    rows = _features(description, components, watched, decisions, features, keeps_empty=True)
     newest = {role: _newest(watched.inputs.history(role).revisions) for role in description.feature_roles}
     return Current(rows.frame, rows.columns, watched.grid, newest)
 
@@ -96,11 +96,21 @@ def _features(
     watched: Watched,
     decisions: pl.DataFrame,
     names: tuple[str, ...] | None,
+    *,
+    keeps_empty: bool = False,
 ) -> FeatureRows:
     if decisions.is_empty():
-        raise RunRefused("run.no_decision", "no session was decided on by the run's as_of")
+        raise RunRefused("run.decisions_invalid", "no session was decided on by the run's as_of")
     config = description.config.model_copy(update={"feature_cols": names})
-    return feature_rows(components.features(), watched.inputs, watched.grid, decisions, config, vintage=True)
+    return feature_rows(
+        components.features(),
+        watched.inputs,
+        watched.grid,
+        decisions,
+        config,
+        vintage=True,
+        keeps_empty=keeps_empty,
+    )
 
 
 def _watched(description: RunDescription) -> RunDescription:
@@ -118,20 +128,21 @@ def _watched(description: RunDescription) -> RunDescription:
 
 def measure_inputs(findings: Findings, current: Current, reference: Reference | None) -> None:
     """Quality, freshness and coverage of the newest decisions' features."""
-    frame = current.frame
+    frame, columns = current.frame, current.columns
     profiles = {} if reference is None else reference.features
-    findings.quality = {name: column_quality(frame[name], profiles.get(name)) for name in current.columns}
-    findings.repeated_rows = repeated_rows(frame, current.columns)
+    findings.quality = {name: column_quality(frame[name], profiles.get(name)) for name in columns}
+    valued = frame.filter(~pl.all_horizontal(pl.col(columns).is_null()))
+    findings.repeated_rows = repeated_rows(valued, columns)
     findings.freshness |= sessions_since(current.newest, current.grid.sessions["session"])
-    findings.coverage = coverage(frame, None if reference is None else reference.universe)
+    findings.coverage = coverage(valued, None if reference is None else reference.universe)
     findings.distributions |= distributions(profiles, frame)
     findings.facts["current"] = {
-        "rows": frame.height,
-        "decisions": frame["date"].n_unique(),
-        "first": _iso(frame["date"].min()),
-        "last": _iso(frame["date"].max()),
+        "rows": valued.height,
+        "decisions": valued["date"].n_unique(),
+        "first": _iso(valued["date"].min()),
+        "last": _iso(valued["date"].max()),
     }
-    if frame.is_empty():
+    if valued.is_empty():
         findings.not_measured["features"] = "no decision of the window has a feature"
 
 
