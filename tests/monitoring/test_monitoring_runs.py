@@ -1,5 +1,6 @@
 """A monitoring in memory: what it measures of good data, and what it says of data that cannot be measured."""
 
+import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -277,3 +278,15 @@ def test_the_pinned_method_is_unknown_and_the_run_fails_by_name(folder: Path) ->
 
     with pytest.raises(RunRefused, match=r"run\.drift_method_unknown"):
         monitored(folder, altered(), parts=replace(PARTS, monitor=Wrong))
+
+
+def test_evidently_computes_where_the_monitor_does_not_switch_it_off(folder: Path) -> None:
+    class Usual(Monitor):
+        evidently = True
+
+    ours = monitored(folder, altered(by=0.02))
+    theirs = monitored(folder, altered(by=0.02), parts=replace(PARTS, monitor=Usual))
+    assert theirs.facts["scored_by"].startswith("evidently 0.7")
+    assert "evidently" not in ours.reports
+    assert b"<html" in gzip.decompress(theirs.reports["evidently"])[:2000].lower()
+    assert theirs.metrics == pytest.approx(ours.metrics, abs=1e-9)
