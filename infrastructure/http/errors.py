@@ -98,7 +98,7 @@ class RunReportMissing(RuleBroken):
     """The run handed in no such report."""
 
     kind = Kind.NOT_FOUND
-    remedy = "Completed monitoring runs have `report`, and `evidently` unless their monitor switched it off."
+    remedy = "Completed monitoring runs have one, and Evidently's page unless their monitor switched it off."
 
 
 class RunLogMissing(RuleBroken):

@@ -85,8 +85,8 @@ def trained(client: Client, package: Path) -> None:
 
 def monitored(first: int, end: int) -> dict[str, Any]:
     """Predict the days up to an end, then look back from there."""
-    span = {"first": FIRST + timedelta(days=first), "last": FIRST + timedelta(days=end - 1)}
-    pipeline.run_now("steady-alpha", "inference", **span)
+    begin, last = (FIRST + timedelta(days=day) for day in (first, end - 1))
+    pipeline.run_now("steady-alpha", "inference", first=begin, last=last)
     return pipeline.run_now("steady-alpha", "monitoring", as_of=close_of(end - 1))
 
 
@@ -129,7 +129,7 @@ def test_the_metrics_bear_the_names_that_rules_and_views_use(watched: Watched) -
 
 def test_the_report_can_be_read_and_says_how_each_column_was_judged(watched: Watched) -> None:
     run = watched.shifted
-    report = json.loads(watched.client.get_run_report(run["id"]))
+    report = watched.client.get_run_report(run["id"])
     by_name = {one["column"]: one for one in report["drift"]["features"]}
     assert by_name["momentum_1"]["score"] == run["metrics"]["drift.feature.momentum_1"]
     assert (by_name["momentum_1"]["method"], by_name["momentum_1"]["threshold"]) == ("psi", 0.2)

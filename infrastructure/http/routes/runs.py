@@ -1,7 +1,6 @@
 """Runs, seen from who wants them: submit, follow, compare, cancel."""
 
-import re
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from anyio import to_thread
@@ -12,7 +11,7 @@ from application.views import ComparisonView, GateReportView, MetricPointView, P
 from domain.run.commands import CancelRun, SubmitRun
 from domain.run.errors import RunUnknown
 from infrastructure.http.bodies import JsonBody, decoded
-from infrastructure.http.errors import RequestParameterMalformed, RunLogMissing, RunReportMissing
+from infrastructure.http.errors import RequestParameterMalformed, RunLogMissing
 from infrastructure.http.reading import Part, PlainRead, Read, Reader, found
 from infrastructure.http.results import RunWritten, Written
 from infrastructure.http.schemas import answers, body, files
@@ -24,18 +23,6 @@ router = APIRouter(tags=["runs"])
 Wait = Annotated[float, Query(ge=0, le=300, description="Seconds to wait for the run's end.")]
 Names = Annotated[list[str], Query(alias="name", description="Only these series; may be repeated.")]
 PointsMax = Annotated[int | None, Query(ge=4, le=100_000, description="Points of each series, at most.")]
-ReportName = Literal["report", "evidently"]
-_REPORT_HEADERS: dict[ReportName, dict[str, str]] = {
-    "report": {"Content-Type": "application/json"},
-    "evidently": {
-        "Content-Type": "text/html; charset=utf-8",
-        "Content-Encoding": "gzip",
-        "Content-Security-Policy": "sandbox allow-scripts; default-src 'none'; img-src data: blob:; "
-        "script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; font-src data:",
-    },
-}
-"""A page that a run's own process wrote is shown in a sandbox, without an origin or a network."""
-_SHA256 = re.compile("[0-9a-f]{64}")
 _FINISHED = ("completed", "failed", "cancelled")
 _COMPARED_MAX = 20
 
@@ -171,16 +158,6 @@ def _log_of(read: Reader, run: RunView) -> bytes | None:
         return read.service.artifacts.get(run.log_sha256)
     path = read.service.executor.log_path(run.id)
     return path.read_bytes() if path is not None and path.exists() else None
-
-
-@router.get("/runs/{run_id}/reports/{name}", **files("application/json", "text/html", refusals=[400, 404]))
-def show_run_report(run_id: str, name: ReportName, read: PlainRead) -> Response:
-    """What a monitoring measured: `report` is all of it as JSON, `evidently` a page."""
-    run = found(_run(read, run_id), RunUnknown, f"run {run_id}")
-    sha256 = str(run.facts.get(f"{name}_sha256"))
-    is_there = run.kind == "monitoring" and _SHA256.fullmatch(sha256)
-    content = read.service.artifacts.get(sha256) if is_there else None
-    return Response(found(content, RunReportMissing, f"{name} of run {run_id}"), 200, _REPORT_HEADERS[name])
 
 
 @router.post(

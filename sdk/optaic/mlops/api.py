@@ -152,9 +152,13 @@ class Api(Generic[J, B]):
         """What a run printed."""
         return self._bytes(Call("GET", f"/runs/{run_id}/logs"))
 
-    def get_run_report(self, run_id: str, name: str = "report") -> B:
-        """What a monitoring measured, as JSON, or with `evidently` Evidently's page as HTML."""
-        return self._bytes(Call("GET", f"/runs/{run_id}/reports/{name}"))
+    def get_run_report(self, run_id: str) -> J:
+        """Everything that a monitoring run measured."""
+        return self._json(Call("GET", f"/runs/{run_id}/reports/measured"))
+
+    def get_evidently_page(self, run_id: str) -> B:
+        """Evidently's page of a monitoring run, as HTML."""
+        return self._bytes(Call("GET", f"/runs/{run_id}/reports/evidently"))
 
     def start_run(self, run_id: str, worker: str) -> J:
         """Claim a pending run that is done elsewhere; the answer's token goes with what follows."""

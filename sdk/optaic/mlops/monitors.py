@@ -1,6 +1,7 @@
 """The measurements of a monitoring run, for a notebook: the same arithmetic, thresholds and names."""
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -12,11 +13,11 @@ if TYPE_CHECKING:
     from optaic.mlops.measures.profiles import Reference
 
 Comparison = Literal["gt", "ge", "lt", "le"]
-_HOLDS = {
-    "gt": lambda value, limit: value > limit,
-    "ge": lambda value, limit: value >= limit,
-    "lt": lambda value, limit: value < limit,
-    "le": lambda value, limit: value <= limit,
+_HOLDS: dict[str, Callable[[float, float], bool]] = {
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "lt": operator.lt,
+    "le": operator.le,
 }
 
 

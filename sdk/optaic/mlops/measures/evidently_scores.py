@@ -6,14 +6,12 @@ Importing Evidently takes seconds and some 300 MiB: only a run's own process doe
 import gzip
 import os
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from optaic.mlops.measures import drift
 from optaic.mlops.measures.comparing import Pair
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 COLUMNS_MAX = 60
 """More columns make a page that no browser likes; the others are scored by our own arithmetic."""
@@ -46,19 +44,12 @@ class EvidentlyScores:
 
     def _scores(self, pairs: Mapping[str, Pair]) -> dict[str, float]:
         os.environ["DO_NOT_TRACK"] = "1"
-        import evidently
-        from evidently import DataDefinition, Dataset, Report
-        from evidently.metrics import ValueDrift
-
-        definition = DataDefinition(numerical_columns=list(pairs))
-        sides = [
-            Dataset.from_pandas(
-                _frame({name: getattr(one, side) for name, one in pairs.items()}), data_definition=definition
-            )
-            for side in ("current", "reference")
-        ]
-        asked = [ValueDrift(column=name, method=one.method) for name, one in pairs.items()]
-        self._snapshot = Report(asked).run(sides[0], sides[1])
+        evidently: Any = import_module("evidently")
+        drifted = import_module("evidently.metrics").ValueDrift
+        definition = evidently.DataDefinition(numerical_columns=list(pairs))
+        sides = [evidently.Dataset.from_pandas(frame, data_definition=definition) for frame in _frames(pairs)]
+        asked = [drifted(column=name, method=one.method) for name, one in pairs.items()]
+        self._snapshot = evidently.Report(asked).run(sides[0], sides[1])
         values = [float(one["value"]) for one in self._snapshot.dict()["metrics"]]
         self.by = f"evidently {evidently.__version__}"
         return dict(zip(pairs, values, strict=True))
@@ -67,13 +58,20 @@ class EvidentlyScores:
         """Write the report as gzipped HTML; False where there is none."""
         if self._snapshot is None:
             return False
-        page = self._snapshot.get_html_str(as_iframe=False)
+        try:
+            page: str = self._snapshot.get_html_str(as_iframe=False)
+        except Exception as error:  # nor does a page that cannot be drawn
+            self.problem = f"{type(error).__name__}: {error}"[:300]
+            return False
         path.write_bytes(gzip.compress(page.encode(), 6, mtime=0))
         return True
 
 
-def _frame(samples: Mapping[str, Any]) -> "pd.DataFrame":
-    """Samples of different lengths side by side, the shorter ones filled up with NaN."""
-    import pandas as pd
-
-    return pd.DataFrame({name: pd.Series(sample, dtype="float64") for name, sample in samples.items()})
+def _frames(pairs: Mapping[str, Pair]) -> list[Any]:
+    """The current samples side by side and those of the reference, the shorter ones filled up with NaN."""
+    pandas: Any = import_module("pandas")
+    sides = ({name: one.current for name, one in pairs.items()}, {n: p.reference for n, p in pairs.items()})
+    return [
+        pandas.DataFrame({name: pandas.Series(sample, dtype="float64") for name, sample in side.items()})
+        for side in sides
+    ]

@@ -145,7 +145,7 @@ def reference(frame: pl.DataFrame, features: Sequence[str]) -> Reference:
 
 def is_category(column: pl.Series) -> bool:
     """Whether a column is compared by its values rather than along a line."""
-    return column.dtype in (pl.String, pl.Boolean, pl.Categorical) or isinstance(column.dtype, pl.Enum)
+    return isinstance(column.dtype, pl.String | pl.Boolean | pl.Categorical | pl.Enum)
 
 
 def numbers(column: pl.Series) -> np.ndarray:
@@ -200,9 +200,11 @@ def _edges(finite: np.ndarray) -> tuple[float, ...]:
     if low == high:
         half = max(0.5, abs(low) * 1e-9)
         return (low - half, high + half)
-    inner_low, inner_high = finite[[int(0.01 * (finite.size - 1)), math.ceil(0.99 * (finite.size - 1))]]
-    inner = np.linspace(inner_low, inner_high, BINS + 1) if inner_low < inner_high else np.array([inner_low])
-    return tuple(np.unique(np.concatenate([[low], inner, [high]])).tolist())
+    inner_low, inner_high = (
+        float(finite[place]) for place in (int(0.01 * (finite.size - 1)), math.ceil(0.99 * (finite.size - 1)))
+    )
+    inner = np.linspace(inner_low, inner_high, BINS + 1).tolist() if inner_low < inner_high else [inner_low]
+    return tuple(np.unique([low, *inner, high]).tolist())
 
 
 def _places(size: int, points: int) -> np.ndarray:

@@ -112,11 +112,11 @@ def _drift(
     findings.facts["scored_by"] = evidently.by if evidently and evidently.by else "optaic"
     if evidently is None:
         return
-    if evidently.problem:
-        findings.not_measured["evidently"] = evidently.problem
     page = Path("evidently.html.gz")
     if evidently.write_page(page):
         connection.stage_report(page.resolve(), "evidently")
+    if evidently.problem:
+        findings.not_measured["evidently"] = evidently.problem
 
 
 def _performance(

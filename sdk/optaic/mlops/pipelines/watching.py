@@ -164,7 +164,7 @@ def measure_drift(
         newest = newest_decisions(predictions, monitor.window)
         sides["prediction"] = beside(reference.predictions, newest, pins(monitor, reference.predictions))
     together = {f"{side}.{name}": pair for side, one in sides.items() for name, pair in one.pairs.items()}
-    given = scores(together) if together else {}
+    given: Mapping[str, float] = scores(together) if together else {}
     drifts = {side: one.drifts(_of_side(side, given)) for side, one in sides.items()}
     findings.features, findings.predictions = drifts.get("feature", []), drifts.get("prediction", [])
     for side, found in drifts.items():
