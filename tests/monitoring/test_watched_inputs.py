@@ -27,6 +27,7 @@ from optaic.mlops.measures.naming import metric_names
 from tests.execution.definition_packages import sha256
 from tests.execution.work_desk import Desk as Stores
 from tests.execution.work_desk import EveryDay
+from tests.http.life import API, CSV, PRICES, living
 from tests.support.desk import Desk, predictions
 from tests.support.valid import NOW
 
@@ -193,3 +194,24 @@ def test_columns_whose_names_would_be_equal_as_metrics_are_numbered() -> None:
         "a-b": "drift.feature.a-b",
     }
     assert all(len(one) <= 128 for one in metric_names("x", ["n" * 300, "n" * 301]).values())
+
+
+def test_what_is_only_watched_is_no_part_of_the_lineage(tmp_path: Path) -> None:
+    with living(tmp_path / "data") as life:
+        life.dataset()
+        life.prices()
+        life.definition()
+        declared = {"columns": [{"name": "close", "type": "float64"}]}
+        life.post("/datasets", {"name": "us-outcomes", "declaration": declared}, 201)
+        sent = life.client.post(f"{API}/datasets/us-outcomes/versions", content=PRICES.encode(), headers=CSV)
+        assert sent.status_code == 201
+        life.instance(outcome_dataset="us-outcomes")
+        life.promoted()
+        life.inferred()
+        run = f"monitoring_run:{life.submit(kind='monitoring', as_of='2024-03-11T22:00:00Z')}"
+        edges = life.get(f"/lineage/{run}", after=life.head(), direction="up")["edges"]
+    assert {one["kind"]: one["source"] for one in edges if one["target"] == run} == {
+        "input": "dataset_version:spx-alpha-predictions@1",
+        "outcome": "dataset_version:us-outcomes@1",
+        "model": "model_version:spx-alpha@1",
+    }
