@@ -26,6 +26,7 @@ READER = (
     *(f"GET {API}/instances/{{name}}/{path}" for path in ("production", "schedules", "versions")),
     *(f"GET {API}/runs{path}" for path in ("", "/compare", "/{run_id}")),
     *(f"GET {API}/runs/{{run_id}}/{path}" for path in ("report", "metrics", "progress", "logs")),
+    *(f"GET {API}/runs/{{run_id}}/reports/{what}" for what in ("measured", "evidently")),
     f"GET {API}/runs/{{run_id}}/reproductions",
     f"GET {API}/workflows/{{correlation_id}}",
     *(f"GET {API}/versions{path}" for path in ("", "/{ref}", "/{ref}/passport", "/{ref}/artifact")),

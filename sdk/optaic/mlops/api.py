@@ -152,6 +152,14 @@ class Api(Generic[J, B]):
         """What a run printed."""
         return self._bytes(Call("GET", f"/runs/{run_id}/logs"))
 
+    def get_run_report(self, run_id: str) -> J:
+        """Everything that a monitoring run measured."""
+        return self._json(Call("GET", f"/runs/{run_id}/reports/measured"))
+
+    def get_evidently_page(self, run_id: str) -> B:
+        """Evidently's page of a monitoring run, as HTML."""
+        return self._bytes(Call("GET", f"/runs/{run_id}/reports/evidently"))
+
     def start_run(self, run_id: str, worker: str) -> J:
         """Claim a pending run that is done elsewhere; the answer's token goes with what follows."""
         return self._json(_write(f"/runs/{run_id}/start", json={"worker": worker}))

@@ -1,17 +1,41 @@
-"""Checks of data and signals that user code can call anywhere: pure functions of a frame."""
+"""Monitors and checks of data and signals that user code can call anywhere: pure functions of frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from optaic.mlops.lookahead import validate_no_lookahead
+from optaic.mlops.monitors import (
+    Check,
+    DataDriftMonitor,
+    DriftReport,
+    PerformanceMonitor,
+    PerformanceReport,
+    SuiteResult,
+    TestSuite,
+    reference_of,
+)
 
 if TYPE_CHECKING:
     import polars as pl
 
 EXAMPLES = 20
 
-__all__ = ["Issue", "Report", "validate_data_quality", "validate_no_lookahead", "validate_signal_bounds"]
+__all__ = [
+    "Check",
+    "DataDriftMonitor",
+    "DriftReport",
+    "Issue",
+    "PerformanceMonitor",
+    "PerformanceReport",
+    "Report",
+    "SuiteResult",
+    "TestSuite",
+    "reference_of",
+    "validate_data_quality",
+    "validate_no_lookahead",
+    "validate_signal_bounds",
+]
 
 
 @dataclass(frozen=True)
