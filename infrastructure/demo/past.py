@@ -1,4 +1,4 @@
-"""Part 4: who was in production when, and where predictions come from."""
+"""Part 5: who was in production when, and where predictions come from."""
 
 from application.views import EdgeView, LineageView
 from domain.shared.references import NodeRef
@@ -66,10 +66,11 @@ def _touched(stage: Stage) -> None:
     impact = stage.service.queries.impact(stage.tenant, "dataset_version:us-prices@1")
     assert impact is not None
     active = stage.production(SIGNAL, stage.service.log.head()).ref
-    stage.account.claim(impact.in_production == (active,), f"in production: {impact.in_production}")
+    stage.account.claim(active in impact.in_production, f"in production: {impact.in_production}")
     stage.account.line(
         f"  What does us-prices@1 touch?  {len(impact.model_versions)} model versions "
-        f"({len(impact.in_production)} in production), {len(impact.dataset_versions)} prediction versions"
+        f"({len(impact.in_production)} in production) of {len(impact.instances)} instances, "
+        f"{len(impact.dataset_versions)} prediction versions"
     )
 
 

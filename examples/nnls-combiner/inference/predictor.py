@@ -6,6 +6,9 @@ import numpy as np
 import polars as pl
 from optaic.mlops.base import BasePredictor
 
+DIGITS = 12
+"""A weighted mean of ones may come out above one by the last bit of a float."""
+
 
 class Predictor(BasePredictor):
     """`signal`, the combination, and `equal_weights`, the mean of the signals."""
@@ -17,5 +20,6 @@ class Predictor(BasePredictor):
         if not np.isfinite(raw).all():
             message = f"{int((~np.isfinite(raw)).any(axis=1).sum())} of {keys.height} rows are not finite"
             raise ValueError(message)
-        columns = [pl.Series(name, raw[:, place]) for place, name in enumerate(self.columns)]
+        exact = np.round(raw, DIGITS)
+        columns = [pl.Series(name, exact[:, place]) for place, name in enumerate(self.columns)]
         return keys.select("date", "entity").with_columns(columns)

@@ -19,3 +19,8 @@ def test_the_combination_comes_out_as_it_is_beside_equal_weights():
 def test_a_value_that_is_not_finite_is_refused():
     with pytest.raises(ValueError, match="1 of 2 rows"):
         Predictor().rows(KEYS, np.array([[0.5, np.nan], [-1.0, -0.5]]))
+
+
+def test_the_last_bit_of_a_float_is_no_breach_of_the_bounds():
+    rows = Predictor().rows(KEYS, np.array([[1.0000000000000002, 1.0], [-1.0000000000000002, 0.0]]))
+    assert rows["signal"].to_list() == [1.0, -1.0]
