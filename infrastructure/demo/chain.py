@@ -119,9 +119,9 @@ def _drivers(stage: Stage) -> None:
     """Scenario 3, small: relevance of the features for the size of a move, noise last."""
     _create(stage, DRIVERS, "feature-relevance", "What says how far a price moves.", (PRICES, INDEX))
     trained = stage.run(DRIVERS, "training", RESEARCHER, as_of=last_close(stage, 2014))
-    number, year = trained.model_version, {"first": date(2015, 1, 1), "last": date(2015, 12, 31)}
-    done = stage.run(DRIVERS, "inference", RESEARCHER, model_version=number, **year)
-    rows = stage.rows(done.output_dataset, done.dataset_version, first=year["first"])
+    number, first, last = trained.model_version, date(2015, 1, 1), date(2015, 12, 31)
+    done = stage.run(DRIVERS, "inference", RESEARCHER, model_version=number, first=first, last=last)
+    rows = stage.rows(done.output_dataset, done.dataset_version, first=first)
     ranked = rows.filter(rows["date"] == rows["date"].max()).sort("rank")["entity"].to_list()
     stage.account.claim(ranked[-1] == "noise", f"noise is not last: {ranked}")
     stable = trained.metrics["half_stability"]

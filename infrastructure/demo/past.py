@@ -29,10 +29,11 @@ def _one_event(stage: Stage, position: int) -> None:
 
 def _production(stage: Stage, told: Told) -> None:
     first, second = told.promotions
+    now = stage.service.log.head()
     moments = (
         (first + 1, 1, f"  {SIGNAL} in production at [{first + 1}]?"),
         (second, 2, f"  ... at [{second}]?"),
-        (told.rolled_back, 1, f"  ... now, [{told.rolled_back}]?"),
+        (now, 1, f"  ... now, [{now}]?"),
     )
     width = max(len(text) for _, _, text in moments)
     for position, expected, text in moments:
