@@ -26,8 +26,8 @@ STACKED = {"calendar": "XNYS", "horizon": 5, "feature_lag": 0, "max_age": 1}
 class Scenarios:
     """A client of one service, and the steps of a model's life."""
 
-    def __init__(self, address: str) -> None:
-        self._client = httpx.Client(base_url=f"{address}/api/v1", timeout=WAIT_S + 30)
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         answer = self._client.post(path, json=body)
@@ -65,21 +65,30 @@ class Scenarios:
         return self.run(instance, kind="monitoring")
 
     def upstream(self, node: str) -> tuple[int, int, set[str]]:
-        """How many nodes and edges a node comes from, itself counted, and which."""
+        """How many nodes and edges a node comes from, itself counted, and which nodes.
+
+        Counted as the scenarios count: without `extends`, and without the edge that names the model whose
+        predictions a monitoring judges.
+        """
         found = self._client.get(f"/lineage/{node}?direction=up").json()
-        return (
-            len(found["nodes"]),
-            len(found["edges"]) - found["extends"],
-            {one["node"] for one in found["nodes"]},
-        )
+        judges = [
+            edge
+            for edge in found["edges"]
+            if edge["source"].startswith("model_version:") and edge["target"].startswith("monitoring_run:")
+        ]
+        edges = len(found["edges"]) - found["extends"] - len(judges)
+        return len(found["nodes"]), edges, {one["node"] for one in found["nodes"]}
 
 
 @pytest.fixture(scope="module")
 def scenarios(played, tmp_path_factory) -> Iterator[Scenarios]:
     data = tmp_path_factory.mktemp("scenarios") / "data"
     shutil.copytree(played.data, data)
-    with serving(data) as address:
-        yield Scenarios(address)
+    with (
+        serving(data) as address,
+        httpx.Client(base_url=f"{address}/api/v1", timeout=WAIT_S + 30) as client,
+    ):
+        yield Scenarios(client)
 
 
 @pytest.fixture(scope="module")
