@@ -219,7 +219,7 @@ def described(
         kind=kind,
         instance="sample",
         definition="sample@1.0.0",
-        category="signal",
+        category=changes.pop("category", "signal"),
         entry_points={"model": "model.mean:MeanModel"},
         package_folder="",
         as_of=as_of,

@@ -19,6 +19,7 @@ from optaic.mlops.pipelines.grid import Grid, make_grid
 from optaic.mlops.pipelines.knowledge import Inputs, Reader
 from optaic.mlops.pipelines.labels import label_rows, target_of
 from optaic.mlops.pipelines.reference import training_reference, write_reference
+from optaic.mlops.pipelines.stacking import only_current, refuse_in_sample
 from optaic.mlops.pipelines.walk_forward import Fold, Rows, make_model, walk_forward, window_begins
 from optaic.mlops.point_in_time import last_trainable
 from optaic.mlops.runner.components import Components
@@ -58,13 +59,15 @@ def train(description: RunDescription, components: Components, connection: Conne
         raise RunRefused(
             "run.nothing_to_train", "the definition decides on no session known by the run's as_of"
         )
+    refuse_in_sample(inputs, grid)
     vintage = config.history == "vintage"
     connection.progress(0.1, "computing features")
     features = feature_rows(components.features(), inputs, grid, grid.decisions, config, vintage=vintage)
     connection.progress(0.3, "computing labels")
     target = target_of(components.target, config, grid)
     labels = label_rows(target, inputs, grid, config, vintage=vintage)
-    rows = Rows(features.frame.join(labels, on=["date", "entity"]).sort("date", "entity"), features.columns)
+    current = only_current(features.frame, description)
+    rows = Rows(current.join(labels, on=["date", "entity"]).sort("date", "entity"), features.columns)
     past = rows.where(window_begins(grid.sessions["session"], config.train_window))
     if past.frame.is_empty():
         raise RunRefused(
