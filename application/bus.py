@@ -186,6 +186,8 @@ def stream_of(ref: str) -> StreamKey:
             return StreamKey("ml_module_def", identity.partition("@")[0])
         case "dataset" | "dataset_version":
             return StreamKey("dataset", identity.partition("@")[0])
+        case "alert":
+            return StreamKey("alert", identity.partition("-")[0])
         case "model_instance" | "model_version":
             return StreamKey(kind, identity)
         case "training_run" | "inference_run" | "monitoring_run":

@@ -40,6 +40,18 @@ class Lookups(Protocol):
         """Names of instances that may have a schedule after new versions of this dataset."""
         ...
 
+    def runs_telling(
+        self, tenant: str, instance: str, metric: str, count: int, position: int
+    ) -> Sequence[str]:
+        """Ids of the last `count` completed runs of an instance that told a metric, oldest first; without
+        those that tell the past again.
+        """
+        ...
+
+    def open_alerts(self, tenant: str, instance: str, position: int) -> Sequence[str]:
+        """Ids of the instance's open alerts."""
+        ...
+
     def production_versions_reading(
         self, tenant: str, dataset: str, number: int, position: int
     ) -> Sequence[VersionRef]:

@@ -13,6 +13,7 @@ import msgspec
 
 from application.views import (
     ActivityView,
+    AlertView,
     ComparisonView,
     DatasetVersionView,
     DatasetView,
@@ -24,6 +25,7 @@ from application.views import (
     InstanceView,
     LineageView,
     MetricPointView,
+    MonitoringView,
     Page,
     ProductionView,
     ProjectionStatus,
@@ -130,6 +132,15 @@ class DatasetFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: str | None = None
     instance: str | None = None
+
+
+class AlertFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which alerts. `state`: raised, acknowledged, resolved, or open for the first two; `rule`: its name."""
+
+    instance: str | None = None
+    state: str | None = None
+    severity: str | None = None
+    rule: str | None = None
 
 
 class ActivityFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -267,6 +278,22 @@ class Queries(Protocol):
         """The newest verified version, purged or not: a purged one is an answer, not a reason to read older
         rows.
         """
+        ...
+
+    def alerts(
+        self, tenant: str, filters: AlertFilter, paging: Paging, at: LogMoment | None = None
+    ) -> Page[AlertView]:
+        """Alerts, the one raised last first."""
+        ...
+
+    def alert(self, tenant: str, alert_id: str, at: LogMoment | None = None) -> AlertView | None:
+        """One alert."""
+        ...
+
+    def monitoring(
+        self, tenant: str, instance: str, at: LogMoment | None = None, runs_max: int = 100
+    ) -> MonitoringView | None:
+        """What the last monitoring runs of an instance measured; None if there is no such instance."""
         ...
 
     def lineage(

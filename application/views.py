@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.alert_rules import AlertRule, Severity
 from domain.dataset.declaration import DataFile, Declaration
 from domain.dataset.events import ContentFacts, Producer
 from domain.guardrails.events import GateReport
@@ -28,6 +29,7 @@ RunState = Literal["pending", "running", "completed", "failed", "cancelled"]
 InstanceState = Literal["pending", "training", "ready", "error", "archived"]
 DefinitionState = Literal["submitted", "passed", "failed", "published", "deprecated"]
 DatasetVersionState = Literal["registered", "verified", "rejected"]
+AlertState = Literal["raised", "acknowledged", "resolved"]
 EdgeKind = Literal["input", "outcome", "model", "output", "extends"]
 Direction = Literal["up", "down", "both"]
 
@@ -250,6 +252,92 @@ class ComparisonView(View, frozen=True, kw_only=True):
     """Definition version, package, moment and how data was read."""
     inputs: tuple[ParameterRowView, ...]
     """Dataset versions by role."""
+    position: int
+
+
+class AlertView(View, frozen=True, kw_only=True):
+    """An alert, and the rule as it stood when it was raised."""
+
+    id: str
+    ref: str
+    """`alert:<id>`, which `expected_versions` and histories name."""
+    instance: str
+    rule: AlertRule
+    rule_name: str
+    metric: str
+    condition: str
+    """The rule's line in words: `> 0.25, 2 times in a row`."""
+    severity: Severity
+    state: AlertState
+    number: int
+    """The how manieth alert of this rule and metric."""
+    value: float
+    """What was compared with the threshold when it was raised."""
+    run_id: str | None
+    raised: ActView
+    acknowledged: ActView | None
+    resolved: ActView | None
+    cleared_by: str | None
+    """The run whose metrics were clear again; None: it is open, or somebody resolved it."""
+    cleared_value: float | None
+    stream_version: int
+
+
+class MonitoringRunView(View, frozen=True, kw_only=True):
+    """A monitoring run in one line: a column of the heat map."""
+
+    run_id: str
+    as_of: datetime
+    """The moment whose knowledge it measured."""
+    model_version: int | None
+    position: int
+    at: datetime
+    report_sha256: str | None
+    """The blob with all that it measured, predicted and realised values among them."""
+    evidently_sha256: str | None
+
+
+class PerformanceRowView(View, frozen=True, kw_only=True):
+    """A metric of what predictions turned out to be worth: a value a run, None where a run has none."""
+
+    name: str
+    realised: tuple[float | None, ...]
+    baseline: tuple[float | None, ...]
+    """The same metric in the training."""
+    degradation: tuple[float | None, ...]
+    """The share that was lost against the baseline: 0.2 is 20 % worse."""
+
+
+class DistributionView(View, frozen=True, kw_only=True):
+    """A feature's histogram in the training reference and now; both count by the same edges."""
+
+    feature: str
+    edges: tuple[Any, ...]
+    """One more than there are bins, or the values themselves."""
+    reference: tuple[float, ...]
+    current: tuple[float, ...]
+
+
+class MonitoringView(View, frozen=True, kw_only=True):
+    """What the last monitoring runs of an instance measured, each list of values along `runs`."""
+
+    instance: str
+    rules: tuple[AlertRule, ...]
+    """Its own, or those of its definition."""
+    alerts: tuple[AlertView, ...]
+    """The open ones, the one raised last first."""
+    runs: tuple[MonitoringRunView, ...]
+    """Oldest first."""
+    drift: tuple[MetricRowView, ...]
+    """The heat map: a feature's drift score at each run."""
+    prediction_drift: tuple[MetricRowView, ...]
+    performance: tuple[PerformanceRowView, ...]
+    other: tuple[MetricRowView, ...]
+    """Share of drifted features, quality, freshness, coverage, and what the definition measures itself."""
+    distributions: tuple[DistributionView, ...]
+    """As the last run told them that told any."""
+    distributions_of: str | None
+    """That run."""
     position: int
 
 

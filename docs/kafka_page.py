@@ -48,6 +48,15 @@ DATA: dict[str, dict[str, Any]] = {
     "archive_version": _VERSION,
     "annotate_version": {**_VERSION, "description": "Trained without the week of the outage"},
     "purge_version_artifact": _VERSION,
+    "raise_alert": {
+        "instance": "spx-alpha",
+        "rule": "drift-share-gt",
+        "metric": "drift.share",
+        "value": 0.75,
+        "run_id": _RUN,
+    },
+    "acknowledge_alert": {"alert_id": "0f8fad5bd9cb569fa16570867728950e-2"},
+    "resolve_alert": {"alert_id": "0f8fad5bd9cb569fa16570867728950e-2"},
     "create_dataset": {
         "name": "us-prices",
         "declaration": {"columns": [{"name": "close", "type": "float64"}], "calendar": "XNYS"},

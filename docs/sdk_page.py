@@ -18,6 +18,7 @@ MODULES = (
     "lookahead",
     "monitoring",
     "monitors",
+    "monitoring_alerts",
 )
 INTRO = """# The SDK
 

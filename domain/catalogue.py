@@ -4,6 +4,8 @@ name.
 
 from domain.access import commands as access_commands
 from domain.access import events as access
+from domain.alert import commands as alert_commands
+from domain.alert import events as alert
 from domain.dataset import commands as dataset_commands
 from domain.dataset import events as dataset
 from domain.guardrails import events as guardrails
@@ -51,6 +53,9 @@ EVENT_CLASSES: tuple[type[Event], ...] = (
     dataset.DatasetVersionRejected,
     dataset.DatasetVersionCompacted,
     dataset.DatasetVersionPurged,
+    alert.AlertRaised,
+    alert.AlertAcknowledged,
+    alert.AlertResolved,
     access.AccessGranted,
     access.AccessRevoked,
     access.AccessDenied,
@@ -95,6 +100,9 @@ COMMANDS: dict[str, type[Command]] = {
         dataset_commands.RejectDatasetVersion,
         dataset_commands.CompactDataset,
         dataset_commands.PurgeDatasetVersion,
+        alert_commands.RaiseAlert,
+        alert_commands.AcknowledgeAlert,
+        alert_commands.ResolveAlert,
         access_commands.GrantAccess,
         access_commands.RevokeAccess,
         access_commands.RecordDenial,

@@ -39,6 +39,7 @@ from infrastructure.schedules.progress import SlotProgressFile
 from infrastructure.schedules.ticking import Ticking
 from infrastructure.settings import Settings
 from infrastructure.views import ViewReader, Views, open_views
+from infrastructure.webhooks.teller import teller_of
 from infrastructure.work_source import ServiceWork
 
 
@@ -145,16 +146,14 @@ def _wired(settings: Settings, opened: ExitStack) -> tuple[Service, Sequence[Cal
     bus = ObservedBus(services, HANDLERS)
     observe_appends(log.commit)
     executor = _executor(settings, services, bus, views, sessions)
-    policies = PolicyRunner(
-        POLICIES,
-        PolicyContext(services=services, bus=bus, executor=executor),
-        PolicyProgressFile(data / "policies.json", log, clock),
-    )
+    context = PolicyContext(services=services, bus=bus, executor=executor)
+    policies = PolicyRunner(POLICIES, context, PolicyProgressFile(data / "policies.json", log, clock))
+    teller = teller_of(settings, context, PolicyProgressFile(data / "webhook.json", log, clock))
     agenda = ViewAgenda(views.projector.store, views.wait)
     slots = SlotProgressFile(data / "schedules.json", log)
     schedules = Ticking(Scheduler(services, bus, agenda, slots), clock)
     leases = Leases(bus, views.queries, log, clock, lambda: (settings.tenant,))
-    for close in (policies.stop, executor.close, schedules.stop, leases.close):
+    for close in (teller.stop, policies.stop, executor.close, schedules.stop, leases.close):
         opened.callback(close)
     service = Service(
         settings=settings,
@@ -170,7 +169,8 @@ def _wired(settings: Settings, opened: ExitStack) -> tuple[Service, Sequence[Cal
         progress=ProgressInMemory(),
         opened=opened,
     )
-    return service, (views.start, policies.start, executor.start, schedules.start, leases.start)
+    starts = (policies.start, teller.start, executor.start, schedules.start, leases.start)
+    return service, (views.start, *starts)
 
 
 def _made(data: Path) -> Path:

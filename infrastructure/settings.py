@@ -70,6 +70,13 @@ class Settings(BaseSettings):
     locations: dict[str, Path] = {}
     """Named folders where other services leave dataset files; JSON in the environment."""
 
+    webhook_url: str | None = None
+    """Where alerts are told, `https://host/path`; None: nowhere."""
+    webhook_secret: SecretStr | None = None
+    """The receiver's Standard Webhooks secret, `whsec_…`: what is sent is signed with it."""
+    webhook_allow_private: bool = False
+    """Let the webhook go to loopback and private addresses, and over http: for tests."""
+
     # --- production roles (`serve relay project intake schedule worker`); the embedded service needs none ---
     database_url: SecretStr | None = None
     """The PostgreSQL database of log and views, `postgresql://user:password@host:port/name`."""

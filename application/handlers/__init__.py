@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from application.bus import Handler
-from application.handlers import access, backfills, datasets, definitions, instances, runs, versions
+from application.handlers import access, alerts, backfills, datasets, definitions, instances, runs, versions
 from domain.access import commands as access_commands
+from domain.alert import commands as alert_commands
 from domain.dataset import commands as dataset_commands
 from domain.ml_module_def import commands as definition_commands
 from domain.model_instance import commands as instance_commands
@@ -44,6 +45,9 @@ HANDLERS: Mapping[type[Command], Handler] = {
     dataset_commands.RejectDatasetVersion: datasets.reject_dataset_version,
     dataset_commands.CompactDataset: datasets.compact_dataset,
     dataset_commands.PurgeDatasetVersion: datasets.purge_dataset_version,
+    alert_commands.RaiseAlert: alerts.raise_alert,
+    alert_commands.AcknowledgeAlert: alerts.acknowledge_alert,
+    alert_commands.ResolveAlert: alerts.resolve_alert,
     access_commands.GrantAccess: access.grant_access,
     access_commands.RevokeAccess: access.revoke_access,
     access_commands.RecordDenial: access.record_denial,

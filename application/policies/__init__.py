@@ -5,6 +5,7 @@ once.
 from collections.abc import Mapping
 
 from application.policies import (
+    alerting,
     archiving,
     execution,
     following,
@@ -21,7 +22,7 @@ from domain.dataset.events import (
     DatasetVersionWritten,
 )
 from domain.ml_module_def.events import DefinitionSubmitted
-from domain.model_instance.events import InstanceArchived
+from domain.model_instance.events import InstanceArchived, InstanceUpdated
 from domain.model_version.events import VersionPurged, VersionRegistered
 from domain.run.events import RunCancelled, RunCompleted, RunFailed, RunSubmitted
 from domain.shared.activity import Event
@@ -29,10 +30,11 @@ from domain.shared.activity import Event
 POLICIES: Mapping[type[Event], tuple[Policy, ...]] = {
     DefinitionSubmitted: (execution.wake_executor,),
     RunSubmitted: (execution.wake_executor, archiving.cancel_late_submission),
-    RunCompleted: (workflows.predict_block,),
+    RunCompleted: (workflows.predict_block, alerting.judge_run),
     RunFailed: (workflows.retry_lost,),
     RunCancelled: (execution.kill_process,),
-    InstanceArchived: (archiving.cancel_pending_runs,),
+    InstanceUpdated: (alerting.resolve_left,),
+    InstanceArchived: (archiving.cancel_pending_runs, alerting.resolve_left),
     VersionRegistered: (promotion.promote_automatically,),
     VersionPurged: (purging.delete_artifact,),
     DatasetVersionRegistered: (verification.verify_bytes,),

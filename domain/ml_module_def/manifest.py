@@ -1,7 +1,11 @@
 """What a definition package says of itself in `definition.toml`, read without running its code."""
 
-import msgspec
+from typing import Annotated
 
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from domain.alert_rules import RULES_MAX, AlertRule
 from domain.categories import Category
 from domain.guardrails.contracts import Contract
 from domain.shared.ids import Name, Sha256
@@ -29,3 +33,5 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     inputs: tuple[InputRole, ...]
     contracts: tuple[Contract, ...]
     requirements: tuple[str, ...]
+    alerts: Annotated[tuple[AlertRule, ...], msgspec.Meta(max_length=RULES_MAX)] | UnsetType = UNSET
+    """Rules on the metrics of an instance's runs, unless the instance has its own."""

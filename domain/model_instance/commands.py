@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from domain.model_instance.specification import (
+    AlertRules,
     Config,
     DatasetBinding,
     Limits,
@@ -45,6 +46,8 @@ class CreateInstance(Command, frozen=True, kw_only=True):
     promotion_policy: PromotionPolicy = PromotionPolicy()
     override: bool | UnsetType = UNSET
     """Let it pass a gate that blocks; needs a reason, and the role operator."""
+    alert_rules: AlertRules | UnsetType = UNSET
+    """Default: those of the definition."""
 
     def specification(self, sender: str) -> Specification:
         """The specification that this command asks for, its defaults filled in."""
@@ -63,6 +66,7 @@ class CreateInstance(Command, frozen=True, kw_only=True):
             space=self.space,
             tags=tuple(sorted(set(self.tags))),
             promotion_policy=self.promotion_policy,
+            alert_rules=self.alert_rules,
         )
 
 
@@ -85,6 +89,8 @@ class UpdateInstance(Command, frozen=True, kw_only=True):
     promotion_policy: PromotionPolicy | UnsetType = UNSET
     override: bool | UnsetType = UNSET
     """Let it pass a gate that blocks; needs a reason, and the role operator."""
+    alert_rules: AlertRules | UnsetType | None = UNSET
+    """All of them, in the place of those that hold; null: those of the definition again."""
 
 
 class ArchiveInstance(Command, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from typing import assert_never, cast
 import msgspec
 from msgspec import UNSET
 
+from domain.alert_rules import check_rules
 from domain.model_instance.commands import UpdateInstance
 from domain.model_instance.errors import (
     InstanceClosed,
@@ -104,6 +105,8 @@ def updated_specification(state: State, command: UpdateInstance) -> Specificatio
     }
     if command.definition is not UNSET:
         changes["definition"] = DefinitionRef.parse(command.definition)
+    if command.alert_rules is not UNSET:
+        changes["alert_rules"] = UNSET if command.alert_rules is None else command.alert_rules
     if "tags" in changes:
         changes["tags"] = tuple(sorted(set(cast("tuple[str, ...]", changes["tags"]))))
     return msgspec.structs.replace(present, **changes)
@@ -189,6 +192,8 @@ def check_specification(specification: Specification) -> None:
     if specification.config.decision_time is not None:
         wall_clock(specification.config.decision_time)
     _check_schedules(specification.schedules)
+    if specification.alert_rules is not UNSET:
+        check_rules(specification.alert_rules)
 
 
 def _check_schedules(schedules: Sequence[Schedule]) -> None:

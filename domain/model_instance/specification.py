@@ -4,10 +4,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from domain.alert_rules import RULES_MAX, AlertRule
 from domain.shared.ids import Name
 from domain.shared.references import DefinitionRef
 from domain.shared.text import NonNegative, Positive, Tag, Text
 
+AlertRules = Annotated[tuple[AlertRule, ...], msgspec.Meta(max_length=RULES_MAX)]
 RunKind = Literal["training", "inference", "monitoring"]
 
 
@@ -90,3 +92,5 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     space: Literal["staging", "official"] = "staging"
     tags: tuple[Tag, ...] = ()
     promotion_policy: PromotionPolicy = PromotionPolicy()
+    alert_rules: AlertRules | msgspec.UnsetType = msgspec.UNSET
+    """On the metrics of its runs. Unset, it is not stored: the rules of the definition hold."""

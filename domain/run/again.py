@@ -8,6 +8,7 @@ from domain.run.commands import CompleteRun
 from domain.run.decider import State, existing
 from domain.run.errors import RunNotReproducible, RunNotRetryable
 from domain.run.events import RunCompleted, RunDifference, RunReproduced, RunStarted, RunSubmitted
+from domain.run.folds import BACKFILL
 
 _REPRODUCE = "reproduce:"
 
@@ -86,3 +87,8 @@ def _difference(what: str, recorded: object, reproduced: object) -> RunDifferenc
 
 def _text(value: object) -> str | None:
     return value if value is None or isinstance(value, str) else repr(value)
+
+
+def tells_the_past_again(run: RunSubmitted) -> bool:
+    """Whether a run belongs to a backfill, a refit or a reproduction: nothing is due because of it."""
+    return run.refit or run.trigger.startswith(BACKFILL) or is_reserved(run.trigger)

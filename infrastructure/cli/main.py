@@ -6,6 +6,7 @@ import typer
 
 from infrastructure.cli import (
     access,
+    alerts,
     cure,
     datasets,
     definitions,
@@ -33,6 +34,7 @@ _GROUPS = (
     instances,
     runs,
     versions,
+    alerts,
     datasets,
     lineage,
     log,

@@ -23,7 +23,11 @@ READER = (
     *(f"GET {API}/definitions{path}" for path in ("", "/{name}", "/{name}/{version}")),
     f"GET {API}/definitions/{{name}}/{{version}}/source",
     *(f"GET {API}/instances{path}" for path in ("", "/{name}")),
-    *(f"GET {API}/instances/{{name}}/{path}" for path in ("production", "schedules", "versions")),
+    *(
+        f"GET {API}/instances/{{name}}/{path}"
+        for path in ("monitoring", "production", "schedules", "versions")
+    ),
+    *(f"GET {API}/alerts{path}" for path in ("", "/{alert_id}")),
     *(f"GET {API}/runs{path}" for path in ("", "/compare", "/{run_id}")),
     *(f"GET {API}/runs/{{run_id}}/{path}" for path in ("report", "metrics", "progress", "logs")),
     *(f"GET {API}/runs/{{run_id}}/reports/{what}" for what in ("measured", "evidently")),
@@ -44,6 +48,7 @@ WRITER = (
     *(f"POST {API}/instances/{{name}}/{verb}" for verb in ("archive", "runs", "backfill", "rollback")),
     *(f"POST {API}/runs/{{run_id}}/{verb}" for verb in ("cancel", "start", "progress", "metrics")),
     *(f"POST {API}/runs/{{run_id}}/{verb}" for verb in ("complete", "fail", "retry", "reproduce")),
+    *(f"POST {API}/alerts/{{alert_id}}/{verb}" for verb in ("acknowledge", "resolve")),
     f"PATCH {API}/versions/{{ref}}",
     *(f"POST {API}/versions/{{ref}}/{verb}" for verb in ("stage", "promote", "rollback", "archive")),
     f"POST {API}/datasets",

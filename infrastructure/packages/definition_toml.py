@@ -7,6 +7,7 @@ import msgspec
 import semver
 from packaging.requirements import InvalidRequirement, Requirement
 
+from domain.alert_rules import RULES_MAX, AlertRule, check_rules
 from domain.categories import Category
 from domain.guardrails.category_law import with_output_contract
 from domain.guardrails.contracts import Contract
@@ -35,13 +36,15 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     inputs: Annotated[tuple[InputRole, ...], msgspec.Meta(min_length=1, max_length=64)]
     contracts: Annotated[tuple[Contract, ...], msgspec.Meta(max_length=64)] = ()
     requirements: Annotated[tuple[str, ...], msgspec.Meta(max_length=128)] = ()
+    alerts: Annotated[tuple[AlertRule, ...], msgspec.Meta(max_length=RULES_MAX)] = ()
 
 
 def parse_definition(text: bytes, *, package_sha256: str, package_bytes: int) -> Manifest:
     """Read and check a definition.toml.
 
     Raises DefinitionManifestMalformed, DefinitionVersionMalformed, DefinitionEntryPointMissing,
-    GuardrailKindUnknown, GuardrailContractMalformed, DefinitionOutputContractMissing.
+    GuardrailKindUnknown, GuardrailContractMalformed, DefinitionOutputContractMissing,
+    AlertRuleInvalid.
     """
     file = _decode(text)
     _check_version(file.version)
@@ -50,6 +53,7 @@ def parse_definition(text: bytes, *, package_sha256: str, package_bytes: int) ->
     _check_requirements(file.requirements)
     check_contracts(file.contracts)
     contracts = with_output_contract(file.category, file.contracts, [one.role for one in file.inputs])
+    check_rules(file.alerts)
     return Manifest(
         name=file.name,
         version=file.version,
@@ -61,6 +65,7 @@ def parse_definition(text: bytes, *, package_sha256: str, package_bytes: int) ->
         inputs=file.inputs,
         contracts=contracts,
         requirements=file.requirements,
+        alerts=file.alerts or msgspec.UNSET,
     )
 
 

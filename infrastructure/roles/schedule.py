@@ -22,6 +22,7 @@ from infrastructure.roles.slot_progress import PostgresSlotProgress
 from infrastructure.roles.wiring import Core
 from infrastructure.schedules.agenda import ViewAgenda
 from infrastructure.schedules.ticking import Ticking
+from infrastructure.webhooks.teller import ProgressFrom, teller_of
 
 TURN = "schedule"
 SILENCE_S = 10.0
@@ -79,6 +80,7 @@ class Schedule:
             policies = self._policies()
             policies.start()
             parts.callback(policies.stop)
+            self._tell(policies.position, parts)
             leases = self._leases()
             leases.start()
             parts.callback(leases.close)
@@ -92,11 +94,20 @@ class Schedule:
                     _log.warning("no longer active")
                     return
 
+    def _tell(self, position: int, parts: ExitStack) -> None:
+        """Tell the webhook, where there is one, of alerts from where the policies stand."""
+        teller = teller_of(self._core.settings, self._context(), ProgressFrom(position))
+        teller.start()
+        parts.callback(teller.stop)
+
+    def _context(self) -> PolicyContext:
+        core = self._core
+        return PolicyContext(services=core.services, bus=core.bus, executor=WorkersElsewhere(core.book))
+
     def _policies(self) -> PolicyRunner:
         core = self._core
-        context = PolicyContext(services=core.services, bus=core.bus, executor=WorkersElsewhere(core.book))
         progress = PostgresPolicyProgress(core.operations, core.log, core.clock)
-        return PolicyRunner(POLICIES, context, progress)
+        return PolicyRunner(POLICIES, self._context(), progress)
 
     def _slots(self) -> Ticking:
         core = self._core

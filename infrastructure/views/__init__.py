@@ -14,7 +14,7 @@ from infrastructure.failpoints import hit as failpoint
 from infrastructure.views.lookups import ViewLookups
 from infrastructure.views.queries import ViewQueries
 from infrastructure.views.sqlite import SqliteViews
-from projections import activity, datasets, lineage, registry, runs
+from projections import activity, datasets, lineage, monitoring, registry, runs
 from projections.engine.generations import generation
 from projections.engine.projection import Projection
 from projections.engine.projector import PAGE_SIZE, Projector
@@ -32,6 +32,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     runs.PROJECTION,
     datasets.PROJECTION,
     lineage.PROJECTION,
+    monitoring.PROJECTION,
     activity.PROJECTION,
 )
 """Every view of the service, in the order in which a page is folded into them."""

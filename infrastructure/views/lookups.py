@@ -7,6 +7,8 @@ from domain.shared.times import LogMoment
 from projections.engine.keeping import Keeper
 from projections.engine.snapshot import Snapshots
 from projections.lineage import reads as lineage
+from projections.monitoring import alerts
+from projections.monitoring import reads as monitoring
 from projections.registry import reads as registry
 from projections.runs import reads as runs
 
@@ -27,6 +29,18 @@ class ViewLookups:
         """Names of instances that may have a schedule after new versions of this dataset, in order."""
         with self._open(tenant, ("registry",), LogMoment(position)) as snapshot:
             return registry.following(snapshot, dataset)
+
+    def runs_telling(
+        self, tenant: str, instance: str, metric: str, count: int, position: int
+    ) -> Sequence[str]:
+        """Ids of the last `count` completed runs of an instance that told a metric, oldest first."""
+        with self._open(tenant, ("monitoring",), LogMoment(position)) as snapshot:
+            return monitoring.runs_telling(snapshot, instance, metric, count)
+
+    def open_alerts(self, tenant: str, instance: str, position: int) -> Sequence[str]:
+        """Ids of the instance's open alerts, oldest first."""
+        with self._open(tenant, ("monitoring",), LogMoment(position)) as snapshot:
+            return alerts.still_open(snapshot, instance)
 
     def production_versions_reading(
         self, tenant: str, dataset: str, number: int, position: int

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec import UNSET
+
 from application.queries import (
     ActivityFilter,
+    AlertFilter,
     DatasetFilter,
     DefinitionFilter,
     InstanceFilter,
@@ -17,6 +20,7 @@ from application.queries import (
 )
 from application.views import (
     ActivityView,
+    AlertView,
     ComparisonView,
     DatasetVersionView,
     DatasetView,
@@ -28,6 +32,7 @@ from application.views import (
     InstanceView,
     LineageView,
     MetricPointView,
+    MonitoringView,
     Page,
     ProductionView,
     ProjectionStatus,
@@ -36,6 +41,7 @@ from application.views import (
     SearchHitView,
     VersionView,
 )
+from domain.alert_rules import AlertRule
 from domain.shared.activity import StreamKey
 from domain.shared.references import DefinitionRef, NodeRef
 from domain.shared.times import LogMoment
@@ -49,12 +55,16 @@ from projections.engine.paging import Paged
 from projections.engine.snapshot import Snapshot, Snapshots
 from projections.lineage import reads as lineage
 from projections.lineage.reads import Reached
+from projections.monitoring import alerts as alerts_of
+from projections.monitoring import reads as monitoring
 from projections.registry import reads as registry
 from projections.runs import reads as runs
 
 _REGISTRY = ("registry", "runs", "activity")
 _RUNS = ("runs", "activity")
 _DATASETS = ("datasets", "activity")
+_ALERTS = ("monitoring", "activity")
+_MONITORING = ("monitoring", *_REGISTRY)
 _ACTIVITY = ("activity",)
 
 
@@ -218,6 +228,39 @@ class ViewQueries:
         with self._open(tenant, _DATASETS, at) as snapshot:
             return datasets.newest(snapshot, dataset, _streams(snapshot))
 
+    # --- monitoring ---
+
+    def alerts(
+        self, tenant: str, filters: AlertFilter, paging: Paging, at: LogMoment | None = None
+    ) -> Page[AlertView]:
+        """Alerts, the one raised last first."""
+        paged = Paged(paging, "alerts", tenant, filters)
+        with self._open(tenant, _ALERTS, paged.moment(at)) as snapshot:
+            return alerts_of.alerts(snapshot, filters, paged, _streams(snapshot))
+
+    def alert(self, tenant: str, alert_id: str, at: LogMoment | None = None) -> AlertView | None:
+        """One alert."""
+        with self._open(tenant, _ALERTS, at) as snapshot:
+            return alerts_of.alert(snapshot, alert_id, _streams(snapshot))
+
+    def monitoring(
+        self, tenant: str, instance: str, at: LogMoment | None = None, runs_max: int = 100
+    ) -> MonitoringView | None:
+        """What the last monitoring runs of an instance measured; None if there is no such instance."""
+        runs_max = Paged(Paging(limit=runs_max), "monitoring").limit
+        with self._open(tenant, _MONITORING, at) as snapshot:
+            streams = _streams(snapshot)
+            known = registry.instance(snapshot, instance, streams, _briefs(snapshot))
+            if known is None:
+                return None
+            return MonitoringView(
+                instance=instance,
+                rules=_rules(snapshot, known),
+                alerts=alerts_of.open_alerts(snapshot, instance, streams),
+                **monitoring.measured(snapshot, instance, runs_max)._asdict(),
+                position=snapshot.at,
+            )
+
     # --- lineage ---
 
     def lineage(
@@ -289,6 +332,15 @@ class ViewQueries:
         """Definitions, instances, versions, datasets and runs whose name or id contains `q`."""
         with self._open(tenant, ("registry", "runs", "datasets"), at) as snapshot:
             return search(snapshot, q, Paged(Paging(limit=limit), "search").limit)
+
+
+def _rules(snapshot: Snapshot, known: InstanceView) -> tuple[AlertRule, ...]:
+    """The instance's own rules or, where it has none of its own, those of its definition version."""
+    own, ref = known.specification.alert_rules, known.definition
+    if own is not UNSET:
+        return own
+    definition = registry.definition(snapshot, ref.name, ref.version, _streams(snapshot))
+    return (definition.manifest.alerts or ()) if definition else ()
 
 
 def _streams(snapshot: Snapshot) -> Any:

@@ -1,6 +1,7 @@
 """What happened, in one English sentence an event. Who and why stand in the envelope, not in the sentence."""
 
 from domain.access import events as access
+from domain.alert import events as alert
 from domain.dataset import events as dataset
 from domain.guardrails.events import GuardrailEvaluated
 from domain.ml_module_def import events as definition
@@ -18,6 +19,7 @@ def sentence(event: Event) -> str:
         or _of_instance(event)
         or _of_dataset(event)
         or _of_definition(event)
+        or _of_alert(event)
         or _of_access(event)
     )
     kind, identity = event.resource()
@@ -160,6 +162,20 @@ def _of_definition(event: Event) -> str | None:
             return f"{_ref(event)} was published."
         case definition.DefinitionDeprecated():
             return f"{_ref(event)} was deprecated."
+        case _:
+            return None
+
+
+def _of_alert(event: Event) -> str | None:
+    match event:
+        case alert.AlertRaised():
+            what = f"The {event.rule.severity} alert {event.rule.called} of {event.instance} was raised"
+            return f"{what}: {event.metric} was {event.value:.6g}, the rule is {event.rule.condition()}."
+        case alert.AlertAcknowledged():
+            return f"The alert {event.alert_id} of {event.instance} was acknowledged."
+        case alert.AlertResolved():
+            by = "" if event.run_id is None else f" by itself: run {event.run_id} was clear"
+            return f"The alert {event.alert_id} of {event.instance} was resolved{by}."
         case _:
             return None
 

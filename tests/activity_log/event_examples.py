@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from domain.access import events as access
+from domain.alert import events as alert
+from domain.alert_rules import AlertRule
 from domain.catalogue import EVENTS
 from domain.categories import Category
 from domain.dataset import events as dataset
@@ -341,10 +343,48 @@ def _access() -> tuple[Event, ...]:
     )
 
 
+def _alerts() -> tuple[Event, ...]:
+    identity = "0f8fad5bd9cb569fa16570867728950e-2"
+    rule = AlertRule(
+        name="drift",
+        metric="drift.feature.*",
+        comparison="gt",
+        threshold=0.2,
+        severity="error",
+        window="mean",
+        over=3,
+        for_runs=2,
+        clear_threshold=0.1,
+        clear_runs=1,
+    )
+    return (
+        alert.AlertRaised(
+            alert_id=identity,
+            instance="spx-alpha",
+            number=2,
+            rule=rule,
+            metric="drift.feature.mom_5",
+            value=0.25,
+            run_id=RUN,
+        ),
+        alert.AlertAcknowledged(alert_id=identity, instance="spx-alpha"),
+        alert.AlertResolved(alert_id=identity, instance="spx-alpha", run_id=None, value=None),
+    )
+
+
 def examples() -> tuple[Event, ...]:
     """One event a topic, as the domain has them today."""
     runs = tuple(event for kind in _KINDS for event in _runs(kind))
-    return (*_definitions(), *_instances(), *runs, *_gates(), *_versions(), *_datasets(), *_access())
+    return (
+        *_definitions(),
+        *_instances(),
+        *runs,
+        *_gates(),
+        *_versions(),
+        *_datasets(),
+        *_access(),
+        *_alerts(),
+    )
 
 
 def golden_lines(events: Sequence[Event], first: int = 1) -> list[str]:

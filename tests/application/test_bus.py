@@ -220,7 +220,7 @@ def test_an_expected_version_that_moves_before_the_append_is_stale(desk: Desk) -
         desk.send(update, bus=bus, expected_versions={"dataset:eu-prices": 2})
 
 
-@pytest.mark.parametrize("ref", ["spx-alpha", "nothing:spx-alpha", "training_run:7", "", "alert:x"])
+@pytest.mark.parametrize("ref", ["spx-alpha", "nothing:spx-alpha", "training_run:7", "", "order:x"])
 def test_an_expected_version_of_no_resource_is_refused(desk: Desk, ref: str) -> None:
     desk.refused(ReferenceMalformed, CREATE, expected_versions={ref: 1})
 

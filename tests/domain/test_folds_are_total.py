@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.access import decider as access
+from domain.alert import decider as alerts
 from domain.catalogue import EVENT_CLASSES
 from domain.dataset import decider as datasets
 from domain.ml_module_def import decider as definitions
@@ -16,7 +17,7 @@ from domain.run import decider as runs
 from domain.shared.activity import Event
 from tests.support.events import any_event, stored
 
-DECIDERS = [definitions, instances, runs, versions, datasets, access]
+DECIDERS = [definitions, instances, runs, versions, datasets, access, alerts]
 
 
 @pytest.mark.parametrize("decider", DECIDERS, ids=lambda module: module.__name__.split(".")[1])

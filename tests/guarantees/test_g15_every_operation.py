@@ -184,6 +184,17 @@ def trained_run(life: Life) -> str:
     return life.get(f"/versions/{ref}", after=life.head())["run_id"]
 
 
+def alerted(life: Life) -> str:
+    """An open alert; its id."""
+    return life.alerted(ready(life))
+
+
+def show_alert(life: Life) -> httpx.Response:
+    """The alert of the life behind it."""
+    (alert,) = life.get("/alerts")["items"]
+    return life.client.get(f"{API}/alerts/{alert['id']}")
+
+
 def show_workflow(life: Life) -> httpx.Response:
     """A backfill that has begun."""
     begun = CHANGES["backfill"](life).json()
@@ -251,6 +262,9 @@ READS: dict[str, Ask] = {
     "list_instances": read("/instances"),
     "show_instance": read("/instances/spx-alpha"),
     "show_production": read("/instances/spx-alpha/production"),
+    "list_alerts": read("/alerts", state="open"),
+    "show_alert": show_alert,
+    "show_monitoring": read("/instances/spx-alpha/monitoring"),
     "list_runs": read("/runs", sort="-metric.rank_ic"),
     "compare_runs": read("/runs/compare", ids="{run}"),
     "show_run": read("/runs/{run}"),
@@ -307,6 +321,8 @@ CHANGES: dict[str, Ask] = {
     "show_logs": show_logs,
     "show_measured": handed_in("report", json.dumps(MEASURED).encode(), "measured"),
     "show_evidently": handed_in("evidently", gzip.compress(b"<p>drift</p>"), "evidently"),
+    "acknowledge_alert": change(alerted, "/alerts/{}/acknowledge"),
+    "resolve_alert": change(alerted, "/alerts/{}/resolve", REASON),
     "annotate_version": change(trained, "/versions/{}", {"tags": ["keep"]}, "PATCH"),
     "stage_version": change(held_back, "/versions/{}/stage", REASON),
     "promote_version": change(trained, "/versions/{}/promote", REASON),
@@ -336,10 +352,11 @@ CHOICES = [
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    """Two versions, the second promoted over the first, and one inference."""
+    """Two versions, the second promoted over the first, one inference and an open alert."""
     with living(tmp_path_factory.mktemp("asked") / "data") as one:
         replaced(one)
         one.inferred()
+        one.alerted()
         one.get("/ready", after=one.head())
         yield one
 

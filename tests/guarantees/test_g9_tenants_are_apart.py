@@ -32,6 +32,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         one.ready_instance()
         one.promoted()
         one.inferred()
+        one.alerted()
         yield one
 
 
@@ -44,6 +45,7 @@ def named(house: House) -> dict[str, str]:
         "run": run_id,
         "workflow": submitted["correlation_id"],
         "pending": house.submit(),
+        "alert": house.get("/alerts")["items"][0]["id"],
         "event": str(house.head()),
         "key": house.get("/access/keys")["items"][0]["key_id"],
     }

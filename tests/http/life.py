@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import polars as pl
@@ -45,7 +46,7 @@ _FILES = (
     "tests/test_model.py",
     "docs/overview.md",
 )
-_TOML = """
+TOML = """
 name = "{name}"
 version = "{version}"
 category = "signal"
@@ -75,7 +76,7 @@ def package(name: str = "toy-signal", version: str = "1.0.0", without: str = "",
     """A well-formed package; its code is never run here."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("definition.toml"), _TOML.format(name=name, version=version) + extra)
+        archive.writestr(zipfile.ZipInfo("definition.toml"), TOML.format(name=name, version=version) + extra)
         for file in _FILES:
             if not (without and file.startswith(without)):
                 archive.writestr(zipfile.ZipInfo(file), "")
@@ -182,6 +183,16 @@ class Life:
         blob = self.client.post(f"{API}/blobs", content=predictions()).json()
         self.post(f"/runs/{run_id}/complete", {"output_sha256": blob["sha256"]}, headers=token)
         return run_id
+
+    def alerted(self, instance: str = "spx-alpha") -> str:
+        """An open alert of a rule on `drift.share`; returns its id."""
+        rule = {"metric": "drift.share", "comparison": "gt", "threshold": 0.5}
+        changed = self.client.patch(f"{API}/instances/{instance}", json={"alert_rules": [rule]})
+        assert changed.status_code == 200, changed.text
+        run = {"instance": instance, "rule": "drift-share-gt", "metric": "drift.share", "value": 0.75}
+        command = {"command_id": str(uuid4()), "type": "raise_alert", "data": run}
+        (ref,) = self.post("/commands", command)["refs"]
+        return ref.partition(":")[2]
 
     def ready_instance(self) -> None:
         """Dataset, rows, definition and instance."""

@@ -28,6 +28,22 @@ def trained_on(model, dataset, number):
     return found
 
 
+def told_and_open(views, model, instance, position):
+    """The runs that told a metric and the open alerts of an instance; how many there are."""
+    lookups, tenant = views.lookups, model.tenant
+    telling = [run["id"] for run in model.measuring(instance) if "rank_ic" in run["metrics"]]
+    for count in (1, 3, 500):
+        found = lookups.runs_telling(tenant, instance, "rank_ic", count, position)
+        assert list(found) == telling[-count:]
+    waiting = [
+        alert["id"]
+        for alert in model.alerts.values()
+        if alert["instance"] == instance and alert["state"] != "resolved"
+    ]
+    assert list(lookups.open_alerts(tenant, instance, position)) == waiting
+    return len(telling) + len(waiting)
+
+
 @pytest.mark.parametrize("seed", [1, 4])
 def test_lookups_equal_the_plain_model_at_any_position(opened, seed):
     log = Generator(Random(seed)).run(1_500)
@@ -46,6 +62,7 @@ def test_lookups_equal_the_plain_model_at_any_position(opened, seed):
                     if run["instance"] == instance and run["state"] == "pending"
                 ]
                 assert list(views.lookups.pending_runs(tenant, instance, position)) == pending
+                answers += told_and_open(views, model, instance, position)
             for dataset, number in model.dataset_versions:
                 found = views.lookups.production_versions_reading(tenant, dataset, number, position)
                 expected = trained_on(model, dataset, number)

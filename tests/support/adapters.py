@@ -7,11 +7,13 @@ from typing import Any, cast
 from uuid import UUID
 
 from application.ports import ActivityLog, Outcome, StreamCheck, StreamWrite
+from domain.alert.events import AlertRaised, AlertResolved
 from domain.ml_module_def.manifest import Manifest
 from domain.ml_module_def.package_errors import DefinitionPackageMalformed
 from domain.model_instance.events import InstanceActiveVersionChanged, InstanceCreated, InstanceUpdated
 from domain.model_version.events import VersionRegistered
-from domain.run.events import RunSubmitted
+from domain.run.again import tells_the_past_again
+from domain.run.events import RunCompleted, RunSubmitted
 from domain.shared.activity import Envelope, Event
 from domain.shared.ids import uuid7
 from domain.shared.references import VersionRef
@@ -97,6 +99,27 @@ class LogLookups:
                 if any(one.after_dataset == dataset for one in schedules):
                     names[event.name] = None
         return sorted(names)
+
+    def runs_telling(
+        self, tenant: str, instance: str, metric: str, count: int, position: int
+    ) -> Sequence[str]:
+        asked: dict[str, RunSubmitted] = {}
+        found: list[str] = []
+        for event in self._events(tenant, position):
+            if isinstance(event, RunSubmitted):
+                asked[event.run_id] = event
+            elif isinstance(event, RunCompleted) and event.instance == instance and metric in event.metrics:
+                found.append(event.run_id)
+        return [run_id for run_id in found if not tells_the_past_again(asked[run_id])][-count:]
+
+    def open_alerts(self, tenant: str, instance: str, position: int) -> Sequence[str]:
+        found: dict[str, None] = {}
+        for event in self._events(tenant, position):
+            if isinstance(event, AlertRaised) and event.instance == instance:
+                found[event.alert_id] = None
+            elif isinstance(event, AlertResolved):
+                found.pop(event.alert_id, None)
+        return list(found)
 
     def production_versions_reading(
         self, tenant: str, dataset: str, number: int, position: int

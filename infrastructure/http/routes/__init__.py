@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from infrastructure.http.routes import (
     access,
     activity,
+    alerts,
     blobs,
     commands,
     datasets,
@@ -30,6 +31,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     versions.router,
     datasets.router,
     rows.router,
+    alerts.router,
     lineage.router,
     activity.router,
     commands.router,

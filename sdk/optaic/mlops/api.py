@@ -227,6 +227,28 @@ class Api(Generic[J, B]):
         """The model file: a zip."""
         return self._bytes(Call("GET", f"/versions/{ref}/artifact"))
 
+    # --- alerts
+
+    def list_alerts(self, **filters: Any) -> J:
+        """A page of alerts, the one raised last first; `state` may be `open`."""
+        return self._json(Call("GET", "/alerts", params=filters))
+
+    def get_alert(self, alert_id: str, **moment: Any) -> J:
+        """One alert and its rule as it stood."""
+        return self._json(Call("GET", f"/alerts/{alert_id}", params=moment))
+
+    def acknowledge_alert(self, alert_id: str, *, reason: str | None = None) -> J:
+        """Say that somebody looks after an alert."""
+        return self._json(_write(f"/alerts/{alert_id}/acknowledge", json={"reason": reason}))
+
+    def resolve_alert(self, alert_id: str, *, reason: str | None = None) -> J:
+        """End an alert."""
+        return self._json(_write(f"/alerts/{alert_id}/resolve", json={"reason": reason}))
+
+    def get_monitoring(self, instance: str, **options: Any) -> J:
+        """Rules, open alerts and what the last monitoring runs measured; `runs` says how many."""
+        return self._json(Call("GET", f"/instances/{instance}/monitoring", params=options))
+
     # --- datasets
 
     def create_dataset(self, name: str, declaration: Mapping[str, Any]) -> J:

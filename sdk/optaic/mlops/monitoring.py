@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from optaic.mlops.lookahead import validate_no_lookahead
+from optaic.mlops.monitoring_alerts import AlertManager
 from optaic.mlops.monitors import (
     Check,
     DataDriftMonitor,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 EXAMPLES = 20
 
 __all__ = [
+    "AlertManager",
     "Check",
     "DataDriftMonitor",
     "DriftReport",

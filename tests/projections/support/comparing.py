@@ -6,6 +6,7 @@ from typing import Any
 
 from application.queries import (
     ActivityFilter,
+    AlertFilter,
     DatasetFilter,
     DefinitionFilter,
     InstanceFilter,
@@ -57,6 +58,8 @@ class Comparison:
         self.datasets()
         self.lineage()
         self.impact()
+        self.alerts()
+        self.monitoring()
         self.activity()
         self.search()
 
@@ -257,6 +260,83 @@ class Comparison:
         newest = next((row for row in wanted if row["number"] == self.model.newest(name)), None)
         assert plain(self.queries.newest_dataset_version(self.tenant, name, self.at)) == newest
 
+    # --- alerts and monitoring ---
+
+    def alerts(self) -> None:
+        ask = self.queries.alerts
+        wanted = [self.alert(row) for row in self.model.alerts.values()]
+        wanted.sort(key=lambda row: -row["raised"]["position"])
+        assert self.pages(ask, AlertFilter()) == wanted
+        for field in ("instance", "state", "severity"):
+            for value in {row[field] for row in wanted}:
+                expected = [row for row in wanted if row[field] == value]
+                assert self.pages(ask, AlertFilter(**{field: value})) == expected
+        assert self.pages(ask, AlertFilter(state="open")) == [r for r in wanted if r["state"] != "resolved"]
+        assert self.pages(ask, AlertFilter(rule="drift")) == [r for r in wanted if r["rule_name"] == "drift"]
+        for row in wanted:
+            assert plain(self.queries.alert(self.tenant, row["id"], self.at)) == row
+        assert self.queries.alert(self.tenant, "nobody-1", self.at) is None
+
+    def alert(self, row: dict[str, Any]) -> dict[str, Any]:
+        return row | {"stream_version": self.stream("alert", row["id"].partition("-")[0])}
+
+    def monitoring(self) -> None:
+        for name in self.model.instances:
+            for runs_max in (2, 500):
+                self.monitoring_of(name, runs_max)
+        assert self.queries.monitoring(self.tenant, "nobody", self.at) is None
+
+    def monitoring_of(self, name: str, runs_max: int) -> None:
+        answer = plain(self.queries.monitoring(self.tenant, name, self.at, runs_max))
+        runs = [run for run in self.model.measuring(name) if run["kind"] == "monitoring"][-runs_max:]
+        told = sorted({metric for run in runs for metric in run["metrics"]})
+        values = {metric: [run["metrics"].get(metric) for run in runs] for metric in told}
+        assert [one["run_id"] for one in answer["runs"]] == [run["id"] for run in runs]
+        assert [one["as_of"] for one in answer["runs"]] == [run["as_of"] for run in runs]
+        assert [one["at"] for one in answer["runs"]] == [run["ended"]["at"] for run in runs]
+        models = [run["model"] and run["model"]["number"] for run in runs]
+        assert [one["model_version"] for one in answer["runs"]] == models
+        reports = [run["facts"]["report_sha256"] for run in runs]
+        shown = [sha if isinstance(sha, str) else None for sha in reports]
+        assert [one["report_sha256"] for one in answer["runs"]] == shown
+        absent = [None] * len(runs)
+        grouped: dict[str, dict[str, Any]] = {"drift": {}, "prediction_drift": {}, "other": {}}
+        for metric, series in values.items():
+            if metric.startswith("drift.feature."):
+                grouped["drift"][metric[14:]] = series
+            elif metric == "drift.prediction.signal":
+                grouped["prediction_drift"]["signal"] = series
+            elif not metric.startswith("performance."):
+                grouped["other"][metric] = series
+        for group, rows in grouped.items():
+            assert {row["name"]: row["values"] for row in answer[group]} == rows
+        measures = {metric.split(".")[1] for metric in told if metric.startswith("performance.")}
+        assert [row["name"] for row in answer["performance"]] == sorted(measures)
+        for row in answer["performance"]:
+            metric = f"performance.{row['name']}"
+            assert row["realised"] == values.get(metric, absent)
+            assert row["baseline"] == values.get(f"{metric}.baseline", absent)
+            assert row["degradation"] == values.get(f"{metric}.degradation", absent)
+        self.distributions(answer, runs)
+        open_ones = [self.alert(a) for a in self.model.alerts.values() if a["state"] != "resolved"]
+        own = [row for row in open_ones if row["instance"] == name]
+        assert answer["alerts"] == sorted(own, key=lambda row: -row["raised"]["position"])
+        assert answer["rules"] == self.model.rules(name)
+
+    def distributions(self, answer: dict[str, Any], runs: list[dict[str, Any]]) -> None:
+        wanted: dict[str, Any] = {}
+        by = None
+        for run in runs:
+            told = run["facts"].get("distributions")
+            readable = {f: one for f, one in told.items() if f != "odd"} if isinstance(told, dict) else {}
+            by, wanted = (run["id"], readable) if readable else (by, wanted)
+        assert answer["distributions_of"] == by
+        assert [one["feature"] for one in answer["distributions"]] == sorted(wanted)
+        for one in answer["distributions"]:
+            histogram = wanted[one["feature"]]
+            assert one["edges"] == histogram.get("edges", histogram.get("values"))
+            assert (one["reference"], one["current"]) == (histogram["reference"], histogram["current"])
+
     # --- lineage ---
 
     def lineage(self) -> None:
@@ -387,6 +467,7 @@ class Comparison:
                 for run in self.model.runs.values()
                 if run["instance"] == name
             }
+            own |= {a["ref"] for a in self.model.alerts.values() if a["instance"] == name}
             expected = [
                 each.position
                 for each in self.model.events

@@ -13,6 +13,9 @@ from msgspec import UNSET
 from application.ports import StreamWrite
 from domain.access import events as access
 from domain.access.decider import stream as access_stream
+from domain.alert import decider as alerts
+from domain.alert import events as alert
+from domain.alert_rules import AlertRule
 from domain.categories import Category
 from domain.dataset import events as dataset
 from domain.dataset.declaration import Column, Coverage, DataFile, Declaration
@@ -61,6 +64,8 @@ class World:
         self.keys: dict[str, bool] = {}
         """key id → revoked."""
         self.models: dict[str, int | None] = {}
+        self.alerts: dict[StreamKey, tuple[str, int, str]] = {}
+        """stream → instance, number, state."""
 
 
 class Generator:
@@ -93,7 +98,7 @@ class Generator:
         if world.instances:
             steps += [self.submit] * 4 + [self.move_run] * 7 + [self.log_metrics] * 2
             steps += [self.move_version] * 4 + [self.annotate, self.purge_version, self.skip_slot]
-            steps += [self.update_instance, self.archive_instance]
+            steps += [self.update_instance, self.archive_instance, self.raise_alert, self.move_alert]
         self.random.choice(steps)(world)
 
     # --- appending ---
@@ -175,6 +180,7 @@ class Generator:
             inputs=(InputRole(role="prices", columns=("close",)),),
             contracts=(Contract(kind="signal.bounds", config={"minimum": -1}),),
             requirements=(),
+            alerts=self.random.choice((UNSET, (self.rule(),))),
         )
         events: list[Event] = [definition.DefinitionSubmitted(manifest=manifest, submitter="p_ann")]
         world.definitions[name, semver] = "submitted"
@@ -383,6 +389,7 @@ class Generator:
             owner=self.random.choice(("p_ann", "p_bob")),
             space=self.random.choice(("staging", "official")),
             tags=("daily",),
+            alert_rules=self.random.choice((UNSET, (), (self.rule(),))),
         )
 
     def create_instance(self, world: World) -> None:
@@ -563,6 +570,9 @@ class Generator:
         world.runs[run_id] = (kind, name, "completed", has)
         metrics = {"rank_ic": self.number(), "hit_rate": self.number()} if self.random.random() < 0.8 else {}
         gate = GuardrailEvaluated(report=self.report("run_complete", f"{kind}_run:{run_id}"))
+        facts: dict[str, Any] = {"rows": 12}
+        if kind == "monitoring":
+            metrics, facts = self.measured()
         number = written = artifact = None
         writes: list[tuple[StreamKey, tuple[Event, ...]]] = []
         if kind == "training":
@@ -589,12 +599,72 @@ class Generator:
             artifact=artifact,
             model_version=number,
             dataset_version=written,
-            facts={"rows": 12},
+            facts=facts,
             log_sha256=None,
         )
         self.append((StreamKey("run", run_id), (gate, completed)), *writes)
         if kind == "training" and self.random.random() < 0.3:
             self.append((StreamKey("run", run_id), (self.reproduced(name, run_id),)))
+
+    def measured(self) -> tuple[dict[str, float], dict[str, Any]]:
+        """What a monitoring told, some of it not of the form that is asked for."""
+        names = ("drift.feature.mom", "drift.feature.vol", "drift.share", "drift.prediction.signal")
+        names += ("drift.prediction.share", "performance.rank_ic", "performance.rank_ic.baseline")
+        names += ("performance.rank_ic.degradation", "performance.hit_rate", "quality.duplicates")
+        metrics = {name: self.number() for name in names if self.random.random() < 0.7}
+        histogram = {"edges": [0.0, 1.0, 2.0], "reference": [3, 4], "current": [5, 6.5]}
+        counted = {"values": ["low", "high"], "reference": [3, 4], "current": [5, 6]}
+        told = {"mom": histogram, "vol": counted, "odd": {"edges": "none"}}
+        some = {name: one for name, one in told.items() if self.random.random() < 0.5}
+        facts: dict[str, Any] = {"report_sha256": self.random.choice((self.sha(), 7))}
+        return metrics, facts | self.random.choice(({}, {"distributions": some}, {"distributions": [1]}))
+
+    # --- alerts ---
+
+    def rule(self) -> AlertRule:
+        return AlertRule(
+            name=self.random.choice((UNSET, "drift")),
+            metric=self.random.choice(("drift.share", "drift.feature.*")),
+            comparison="gt",
+            threshold=abs(self.number()),
+            severity=self.random.choice(("info", "warning", "error", "critical")),
+        )
+
+    def raise_alert(self, world: World) -> None:
+        name, rule = self.open_instance(world), self.rule()
+        if name is None:
+            return
+        metric = rule.metric.replace("*", "mom")
+        key = alerts.stream(name, rule.called, metric)
+        _, last, state = world.alerts.get(key, (name, 0, "resolved"))
+        if state == "resolved":
+            world.alerts[key] = (name, last + 1, "raised")
+            raised = alert.AlertRaised(
+                alert_id=alerts.alert_id(key, last + 1),
+                instance=name,
+                number=last + 1,
+                rule=rule,
+                metric=metric,
+                value=rule.threshold + 1,
+                run_id=self.some_run(world, "completed"),
+            )
+            self.append((key, (raised,)))
+
+    def move_alert(self, world: World) -> None:
+        waiting = sorted(key for key, (_, _, state) in world.alerts.items() if state != "resolved")
+        if not waiting:
+            return
+        key = self.random.choice(waiting)
+        name, number, state = world.alerts[key]
+        of = {"alert_id": alerts.alert_id(key, number), "instance": name}
+        if state == "raised" and self.random.random() < 0.5:
+            world.alerts[key] = (name, number, "acknowledged")
+            self.append((key, (alert.AlertAcknowledged(**of),)))
+            return
+        world.alerts[key] = (name, number, "resolved")
+        by = self.random.choice((None, self.some_run(world, "completed")))
+        resolved = alert.AlertResolved(**of, run_id=by, value=None if by is None else self.number())
+        self.append((key, (resolved,)))
 
     def reproduced(self, name: str, run_id: str) -> Event:
         differs = run.RunDifference(what="artifact", recorded=self.sha(), reproduced=self.sha())

@@ -52,6 +52,7 @@ class Model:
         self.points: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.datasets: dict[str, dict[str, Any]] = {}
         self.dataset_versions: dict[tuple[str, int], dict[str, Any]] = {}
+        self.alerts: dict[str, dict[str, Any]] = {}
         self.graph: Any = nx.MultiDiGraph()
 
     def fold(self, recorded: RecordedEvent) -> None:
@@ -293,6 +294,52 @@ class Model:
     def newest(self, name: str) -> int | None:
         numbers = [n for (d, n), v in self.dataset_versions.items() if d == name and v["state"] == "verified"]
         return max(numbers, default=None)
+
+    # --- alerts and monitoring ---
+
+    def alert_raised(self, r: RecordedEvent, e: Any, _: str) -> None:
+        rule = e["rule"]
+        self.alerts[e["alert_id"]] = {name: e[name] for name in ("instance", "metric", "number", "value")} | {
+            "id": e["alert_id"],
+            "ref": f"alert:{e['alert_id']}",
+            "rule": rule,
+            "rule_name": rule.get("name") or rule["metric"].replace(".", "-").replace("-*", "") + "-gt",
+            "condition": f"> {rule['threshold']:g}",
+            "severity": rule["severity"],
+            "state": "raised",
+            "run_id": e["run_id"],
+            "raised": act(r),
+            "acknowledged": None,
+            "resolved": None,
+            "cleared_by": None,
+            "cleared_value": None,
+        }
+
+    def alert_acknowledged(self, r: RecordedEvent, e: Any, _: str) -> None:
+        self.alerts[e["alert_id"]] |= {"state": "acknowledged", "acknowledged": act(r)}
+
+    def alert_resolved(self, r: RecordedEvent, e: Any, _: str) -> None:
+        told = {"cleared_by": e["run_id"], "cleared_value": e["value"]}
+        self.alerts[e["alert_id"]] |= {"state": "resolved", "resolved": act(r)} | told
+
+    def rules(self, instance: str) -> Any:
+        """The instance's own, else the definition's."""
+        specification = self.instances[instance]["specification"]
+        ref = specification["definition"]
+        manifest = self.definitions[ref["name"], ref["version"]]["manifest"]
+        return specification.get("alert_rules", manifest.get("alerts", []))
+
+    def measuring(self, instance: str) -> list[dict[str, Any]]:
+        """Completed runs that do not tell the past again, in the order in which they ended."""
+        found = [
+            run
+            for run in self.runs.values()
+            if run["instance"] == instance
+            and run["state"] == "completed"
+            and not run["refit"]
+            and run["trigger"] == "manual"
+        ]
+        return sorted(found, key=lambda run: run["ended"]["position"])
 
     # --- lineage ---
 

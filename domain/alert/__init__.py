@@ -1,0 +1,1 @@
+"""Alerts: what a rule on a run's metrics raised, and what became of it."""

@@ -1,0 +1,1 @@
+"""Alerts told to an address outside, signed as Standard Webhooks asks; off unless the settings name one."""
