@@ -10,7 +10,7 @@ import msgspec
 
 from application.context import Context, Services
 from application.ports import Outcome
-from domain.guardrails.errors import GuardrailBlocked
+from domain.guardrails.errors import GuardrailBlocked, GuardrailOverrideDenied
 from domain.guardrails.events import GateReport, GuardrailEvaluated
 from domain.shared.activity import Actor, Envelope, StreamKey
 from domain.shared.command import Command
@@ -48,6 +48,8 @@ class Sender(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
+    may_override: bool = False
+    """Whether the sender may let something pass a gate that blocks."""
     expected_versions: dict[str, int] = {}
     """`type:id` of a resource → stream version that must be current."""
 
@@ -81,6 +83,7 @@ class Bus:
                 dry_run=dry_run,
             )
             _check_reason(command, sender.reason)
+            _check_override(command, sender)
             return self._settled(_retried(handler, command, context))
         except RuleBroken as broken:
             if dry_run or not _is_outcome(broken):
@@ -152,10 +155,20 @@ def _is_outcome(broken: RuleBroken) -> bool:
 
 
 def _check_reason(command: Command, reason: str | None) -> None:
-    if command.NEEDS_REASON and not (reason and reason.strip()):
+    if (command.NEEDS_REASON or overrides(command)) and not (reason and reason.strip()):
         raise ReasonMissing(f"{command.TYPE} needs a reason")
     if reason and len(reason) > _REASON_LENGTH_MAX:
         raise CommandMalformed(f"the reason has {len(reason)} characters, the limit is {_REASON_LENGTH_MAX}")
+
+
+def _check_override(command: Command, sender: Sender) -> None:
+    if overrides(command) and not sender.may_override:
+        raise GuardrailOverrideDenied(f"{sender.actor.principal} may not override a gate")
+
+
+def overrides(command: Command) -> bool:
+    """Whether the command asks to pass a gate that blocks."""
+    return getattr(command, "override", False) is True
 
 
 def _expected(versions: Mapping[str, int]) -> dict[StreamKey, int]:

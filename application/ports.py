@@ -243,6 +243,8 @@ class MeasuredInput:
     """What was known of it at the run's `as_of`; read only when a contract asks."""
     sessions: Callable[[date, date], Sequence[tuple[date, datetime]]] | None = None
     """Its calendar: sessions in [first, last] with their close."""
+    revisions: "Callable[[], pl.DataFrame] | None" = None
+    """Every stored row known at the run's `as_of`, with `seq` and `op`."""
 
 
 @dataclass(frozen=True, kw_only=True)

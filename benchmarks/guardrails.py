@@ -33,6 +33,7 @@ CONTRACTS = (
 )
 COMPARED = (
     Contract(kind="filter.subset", config={"role": "signals", "per_date": ENTITIES}),
+    Contract(kind="signal.coverage", config={"universe": "universe"}),
     Contract(kind="model.stability", config={"column": "signal", "at_least": 0.5, "reference": "signals"}),
 )
 
@@ -51,6 +52,19 @@ def predictions(rows: int) -> pl.DataFrame:
         up=pl.Series(up),
         down=pl.Series(1 - up),
         regime=pl.Series(up > 0.5).replace_strict({True: "up", False: "down"}),
+    )
+
+
+def listed(frame: pl.DataFrame) -> pl.DataFrame:
+    """A universe of every entity, each listed before the first date."""
+    day = date(2019, 12, 31)
+    known = datetime(2019, 12, 31, 21, tzinfo=UTC)
+    return frame.select(pl.col("entity").unique()).select(
+        "entity",
+        pl.lit(day).alias("date"),
+        pl.lit(known).cast(pl.Datetime("us", "UTC")).alias("knowledge_date"),
+        pl.int_range(pl.len()).alias("seq"),
+        pl.lit("U").alias("op"),
     )
 
 
@@ -75,7 +89,10 @@ def main(rows: int) -> None:
         entities=ENTITIES,
         decisions=decisions,
         trained_as_of=min(decisions.values()),
-        inputs={"signals": MeasuredInput(rows=lambda: frame)},
+        inputs={
+            "signals": MeasuredInput(rows=lambda: frame),
+            "universe": MeasuredInput(rows=lambda: frame, revisions=lambda: listed(frame)),
+        },
     )
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "rows.parquet"
@@ -83,7 +100,8 @@ def main(rows: int) -> None:
         print(f"| {frame.height:,} rows | median of {REPEATS}, ms |\n|---|---:|")
         print(f"| reading the file | {median_ms((), output, run):.0f} |")
         for contract in (*CONTRACTS, *COMPARED):
-            print(f"| {contract.kind}, with reading | {median_ms((contract,), output, run):.0f} |")
+            how = "by a universe, with reading" if "universe" in contract.config else "with reading"
+            print(f"| {contract.kind}, {how} | {median_ms((contract,), output, run):.0f} |")
         print(f"| all that judge the rows alone | {median_ms(CONTRACTS, output, run):.0f} |")
         print(f"| and those that compare | {median_ms((*CONTRACTS, *COMPARED), output, run):.0f} |")
 

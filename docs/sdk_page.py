@@ -17,6 +17,7 @@ MODULES = (
     "point_in_time",
     "lookahead",
     "monitoring",
+    "monitors",
     "monitoring_alerts",
 )
 INTRO = """# The SDK

@@ -9,6 +9,7 @@ from application.context import Services
 from application.queries import LIMIT_MAX, DefinitionFilter, Paging, Queries, RunFilter
 from application.views import Page, RunView
 from domain.dataset import decider as datasets
+from domain.dataset.events import DatasetVersionWritten
 from domain.ml_module_def import decider as definitions
 from domain.ml_module_def.commands import RecordEvaluation
 from domain.ml_module_def.manifest import Manifest
@@ -108,7 +109,7 @@ class ServiceWork:
     def _work(self, tenant: str, run_id: str) -> RunWork:
         log = self._services.log
         run = runs.existing(log.load(tenant, runs.stream(run_id), runs.INITIAL, runs.evolve).state, run_id)
-        inputs = tuple(self._source(tenant, one) for one in run.inputs)
+        inputs = tuple(self._source(tenant, one, run) for one in run.inputs)
         return RunWork(run=run, manifest=self._manifest(tenant, run), inputs=inputs)
 
     def log_metrics(self, command: LogMetrics) -> None:
@@ -184,7 +185,7 @@ class ServiceWork:
         loaded = self._services.log.load(tenant, stream, definitions.INITIAL, definitions.evolve)
         return loaded.state.version(ref.name, ref.version).manifest
 
-    def _source(self, tenant: str, pinned: PinnedInput) -> InputSource:
+    def _source(self, tenant: str, pinned: PinnedInput, run: RunSubmitted) -> InputSource:
         stream = datasets.stream(pinned.dataset)
         loaded = self._services.log.load(tenant, stream, datasets.INITIAL, datasets.evolve)
         created = datasets.existing(loaded.state, pinned.dataset)
@@ -196,7 +197,20 @@ class ServiceWork:
             use=pinned.use,
             manifest_sha256=facts.manifest_sha256,
             calendar=created.declaration.calendar,
+            simulated=self._simulated(tenant, pinned) if pinned.dataset == run.output_dataset else (),
         )
+
+    def _simulated(self, tenant: str, pinned: PinnedInput) -> tuple[tuple[int, int], ...]:
+        """Rule 21: the rows, by `seq`, that simulated versions up to the pinned one added."""
+        spans: list[tuple[int, int]] = []
+        before = 0
+        for recorded in self._services.log.read_stream(tenant, datasets.stream(pinned.dataset)):
+            event = recorded.event
+            if isinstance(event, DatasetVersionWritten) and event.number <= pinned.version:
+                if event.simulated:
+                    spans.append((before + 1, event.facts.last_seq))
+                before = event.facts.last_seq
+        return tuple(spans)
 
 
 def _all(ask: Callable[[Paging], Page[V]]) -> list[V]:

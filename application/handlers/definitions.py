@@ -1,7 +1,9 @@
 """Use cases of definitions."""
 
 from application.context import Context, write
+from application.handlers.gates import definition_gate
 from application.ports import Outcome
+from domain.guardrails.events import GuardrailEvaluated
 from domain.ml_module_def import decider
 from domain.ml_module_def.commands import (
     DeprecateDefinition,
@@ -29,10 +31,13 @@ def evaluate_definition(command: EvaluateDefinition, context: Context) -> Outcom
 
 
 def record_evaluation(command: RecordEvaluation, context: Context) -> Outcome:
-    """Record the verdict of the evaluation process."""
+    """Record the verdict of the evaluation process, behind the report of the gate that it has to pass."""
     stream = decider.stream(command.name)
     loaded = context.load(stream, decider.INITIAL, decider.evolve)
-    return context.append(write(stream, loaded, decider.record_evaluation(loaded.state, command)))
+    gate = definition_gate(loaded.state.version(command.name, command.version), command)
+    events = decider.record_evaluation(loaded.state, command, gate)
+    judged = () if gate is None or not events else (GuardrailEvaluated(report=gate),)
+    return context.append(write(stream, loaded, (*judged, *events)))
 
 
 def publish_definition(command: PublishDefinition, context: Context) -> Outcome:

@@ -1,14 +1,29 @@
 """Gates as the handlers use them: the contracts of the definition, judged on what is known of a target."""
 
-from typing import Literal
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Literal
 
-from application.context import Context
+import msgspec
+
+from application.bus import blocked, overrides
+from application.context import Context, write
+from application.handlers import stated_inputs
+from application.handlers.decisions import last_decision
 from application.handlers.facts import load_definition, refuse_external
-from domain.guardrails.events import GateReport
-from domain.guardrails.gates import Gate, Space, evaluate, warned
+from application.ports import Loaded, StreamCheck, StreamWrite
+from domain.guardrails.definition_gate import judge_definition
+from domain.guardrails.events import GateReport, GuardrailEvaluated
+from domain.guardrails.gates import Gate, Space, evaluate, overridden, warned
 from domain.guardrails.measurements import Measurements
+from domain.guardrails.stated import ON_SESSIONS, WITH_A_MOMENT, WITHOUT_A_MOMENT, stated
+from domain.ml_module_def.commands import RecordEvaluation
+from domain.ml_module_def.decider import DefinitionVersion
+from domain.model_instance.specification import Specification
 from domain.model_version import decider as versions
 from domain.run.events import RunSubmitted
+from domain.shared.activity import StreamKey
+from domain.shared.command import Command
 from domain.shared.references import DefinitionRef
 
 
@@ -24,12 +39,19 @@ def judged(
     """Judge by the contracts of a definition version (frozen with its bytes, so no check is needed); a
     deprecated one is a warning at each gate.
     """
-    loaded, _ = load_definition(context, ref.name)
-    known = loaded.state.version(ref.name, ref.version)
+    known = _definition(context, ref)
     report = evaluate(gate, target, known.manifest.contracts, measurements, metrics, space)
-    if not known.deprecated:
-        return report
-    return warned(report, "definition.deprecated", f"the definition {ref} is deprecated")
+    return _with_deprecation(report, ref, known)
+
+
+def definition_gate(known: DefinitionVersion, command: RecordEvaluation) -> GateReport | None:
+    """Judge the contracts of a package whose code passed; None: there are none, or it failed already."""
+    manifest = known.manifest
+    if command.verdict != "passed" or not manifest.contracts:
+        return None
+    target = f"ml_module_def:{manifest.name}@{manifest.version}"
+    roles = [one.role for one in manifest.inputs]
+    return judge_definition(target, manifest.contracts, command.output_columns, roles)
 
 
 def version_gate(
@@ -66,3 +88,81 @@ def completion_gate(
         metrics if is_training else None,
         space,
     )
+
+
+def instance_gate(
+    context: Context,
+    gate: Literal["instance_create", "instance_update"],
+    name: str,
+    specification: Specification,
+) -> tuple[GateReport | None, Sequence[StreamCheck]]:
+    """Judge what an instance binds by what its datasets declare and hold, and the streams that this relies
+    on; None: there is nothing to judge.
+    """
+    known = _definition(context, specification.definition)
+    contracts = [one for one in known.manifest.contracts if one.kind in WITHOUT_A_MOMENT]
+    on_sessions = any(one.kind in ON_SESSIONS for one in contracts)
+    inputs, checks = (
+        stated_inputs.of_instance(context, specification, on_sessions=on_sessions) if contracts else ({}, ())
+    )
+    judgeable, figures = stated(contracts, inputs, None)
+    report = evaluate(gate, f"model_instance:{name}", judgeable, figures, None, specification.space)
+    return _unless_empty(context, _with_deprecation(report, specification.definition, known)), checks
+
+
+def submission_gate(context: Context, run: RunSubmitted, space: Space) -> GateReport | None:
+    """Judge what a training or an inference would read, at its last decision, and the age of its model; None:
+    there is nothing to judge. The pins check the streams that this relies on.
+    """
+    if run.kind == "monitoring":
+        return None
+    known = _definition(context, run.definition)
+    contracts = [one for one in known.manifest.contracts if one.kind in WITH_A_MOMENT]
+    moment = min(last_decision(run, context), run.as_of) if contracts else run.as_of
+    on_sessions = any(one.kind in ON_SESSIONS for one in contracts)
+    inputs = stated_inputs.of_run(context, run, moment, on_sessions=on_sessions) if contracts else {}
+    age = None if run.model is None else (run.as_of - run.model.trained_as_of) / timedelta(days=1)
+    judgeable, figures = stated(contracts, inputs, run.kind, age)
+    report = evaluate("run_submit", f"{run.kind}_run:{run.run_id}", judgeable, figures, None, space)
+    return _unless_empty(context, _with_deprecation(report, run.definition, known))
+
+
+def let_pass(
+    context: Context,
+    command: Command,
+    report: GateReport | None,
+    stream: StreamKey,
+    loaded: Loaded[Any],
+    checks: Sequence[StreamCheck] = (),
+    before: Sequence[StreamWrite] = (),
+) -> tuple[GuardrailEvaluated, ...]:
+    """The report as an event, for what goes on; the sender answers for what he overrides.
+
+    One that blocks is recorded alone, in this stream and as of what it is about, behind the reports of gates
+    that passed `before`. Raises GuardrailBlocked.
+    """
+    if report is None:
+        return ()
+    if overrides(command):
+        report = overridden(report, context.principal)
+    if report.enforced_as != "blocked":
+        return (GuardrailEvaluated(report=report),)
+    kept = msgspec.structs.replace(report, target=f"{stream.resource_type}:{stream.name}")
+    context.append(*before, write(stream, loaded, (GuardrailEvaluated(report=kept),)), checks=checks)
+    raise blocked(kept)
+
+
+def _definition(context: Context, ref: DefinitionRef) -> DefinitionVersion:
+    loaded, _ = load_definition(context, ref.name)
+    return loaded.state.version(ref.name, ref.version)
+
+
+def _with_deprecation(report: GateReport, ref: DefinitionRef, known: DefinitionVersion) -> GateReport:
+    if not known.deprecated:
+        return report
+    return warned(report, "definition.deprecated", f"the definition {ref} is deprecated")
+
+
+def _unless_empty(context: Context, report: GateReport) -> GateReport | None:
+    """A gate that had nothing to judge leaves no event; who asks with a dry run is told so by its report."""
+    return report if report.contracts or report.issues or context.dry_run else None

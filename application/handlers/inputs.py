@@ -12,11 +12,13 @@ from domain.model_instance.specification import DatasetBinding, Specification
 from domain.run.commands import ExternalInput
 from domain.run.pins import PinnedInput
 
-Use = Literal["input", "outcome"]
+Use = Literal["input", "outcome", "watched"]
 Pin = tuple[PinnedInput, StreamCheck]
 
 PREDICTIONS = "predictions"
 OUTCOMES = "outcomes"
+WATCHED = "watched."
+"""Before the role of a watched input whose plain role another dataset has."""
 
 
 def bound(bindings: Sequence[DatasetBinding], context: Context) -> list[Pin]:
@@ -43,7 +45,27 @@ def monitored(specification: Specification, output: str, context: Context) -> li
     truth = [(role, one) for role, one in roles if outcome is None or one.dataset == outcome]
     if outcome is not None and not truth:
         truth = [(OUTCOMES, DatasetBinding(dataset=outcome))]
-    return [predictions, *(_pinned(role, one, "outcome", context) for role, one in truth)]
+    judged = [_pinned(role, one, "outcome", context) for role, one in truth]
+    watched = _watched(specification, [one for one, _ in (predictions, *judged)], context)
+    order = list(instances.roles(specification.inference_datasets))
+    return [predictions, *sorted([*judged, *watched], key=lambda pin: _place(pin, order))]
+
+
+def _watched(specification: Specification, judged: Sequence[PinnedInput], context: Context) -> list[Pin]:
+    """What inference reads and the judgement does not: current features are computed from it."""
+    taken = {one.role: one.dataset for one in judged}
+    bindings = instances.roles(specification.inference_datasets).items()
+    return [
+        _pinned(WATCHED + role if role in taken else role, one, "watched", context)
+        for role, one in bindings
+        if taken.get(role) != one.dataset
+    ]
+
+
+def _place(pin: Pin, order: Sequence[str]) -> int:
+    """Where inference reads it: the first dataset gives the decisions."""
+    name = pin[0].role.removeprefix(WATCHED)
+    return order.index(name) if name in order else len(order)
 
 
 def declared(inputs: Sequence[ExternalInput], context: Context) -> list[Pin]:

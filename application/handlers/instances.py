@@ -1,8 +1,9 @@
 """Use cases of instances."""
 
+from collections.abc import Sequence
+
 import msgspec
 
-from application.bus import blocked
 from application.context import Context, write
 from application.handlers.facts import (
     check_against_definition,
@@ -12,9 +13,9 @@ from application.handlers.facts import (
     load_version,
     usable_definition,
 )
-from application.handlers.gates import version_gate
+from application.handlers.gates import instance_gate, let_pass, version_gate
 from application.handlers.schedules import check_schedules
-from application.ports import Outcome, StreamCheck, StreamWrite
+from application.ports import Loaded, Outcome, StreamCheck, StreamWrite
 from domain.dataset import decider as datasets
 from domain.dataset.declaration import Column, Declaration
 from domain.dataset.errors import DatasetDeclarationInvalid
@@ -44,10 +45,13 @@ def create_instance(command: CreateInstance, context: Context) -> Outcome:
     declared = datasets.create(
         dataset.state, output, "prediction", _declaration(known, specification), command.name
     )
+    report, stated = instance_gate(context, "instance_create", command.name, specification)
+    stream, checks = decider.stream(command.name), [unchanged, *followed, *stated]
+    judged = let_pass(context, command, report, stream, loaded, checks)
     return context.append(
-        write(decider.stream(command.name), loaded, events),
+        write(stream, loaded, (*events, *judged)),
         write(datasets.stream(output), dataset, declared),
-        checks=[unchanged, *followed],
+        checks=checks,
     )
 
 
@@ -73,11 +77,15 @@ def update_instance(command: UpdateInstance, context: Context) -> Outcome:
     unchanged = _check_update(context, present, specification)
     followed = check_schedules(context, command.name, loaded.state.output_dataset, specification)
     events = decider.update(loaded.state, command.name, specification)
-    updated = write(decider.stream(command.name), loaded, events)
-    active = loaded.state.active
-    if present.space == specification.space or specification.space != "official" or active is None:
-        return context.append(updated, checks=[unchanged, *followed])
-    return _made_official(context, command.name, active, updated, unchanged)
+    stream, checks = decider.stream(command.name), [unchanged, *followed]
+    if not events:
+        return context.append(write(stream, loaded, ()), checks=checks)
+    report, stated = instance_gate(context, "instance_update", command.name, specification)
+    checks += stated
+    judged = let_pass(context, command, report, stream, loaded, checks)
+    moves = specification.space == "official" != present.space
+    versioned = _official_version(context, command, loaded, judged, checks) if moves else ()
+    return context.append(*versioned, write(stream, loaded, (*judged, *events)), checks=checks)
 
 
 def _check_update(context: Context, present: Specification, wanted: Specification) -> StreamCheck:
@@ -91,17 +99,22 @@ def _check_update(context: Context, present: Specification, wanted: Specificatio
     return unchanged
 
 
-def _made_official(
-    context: Context, name: str, active: int, updated: StreamWrite, unchanged: StreamCheck
-) -> Outcome:
-    """The active version passes its gate as `official`, or the instance stays; the report is kept."""
-    version = load_version(context, name, active)
-    report = version_gate(context, "instance_update", version.state, name, active, "official")
-    judged = write(versions.stream(name, active), version, (GuardrailEvaluated(report=report),))
-    if report.enforced_as == "blocked":
-        context.append(judged, checks=[unchanged, StreamCheck(updated.stream, updated.expected)])
-        raise blocked(report)
-    return context.append(judged, updated, checks=[unchanged])
+def _official_version(
+    context: Context,
+    command: UpdateInstance,
+    loaded: Loaded[decider.State],
+    before: tuple[GuardrailEvaluated, ...],
+    checks: Sequence[StreamCheck],
+) -> Sequence[StreamWrite]:
+    """The active version passes its gate as `official`, or the instance stays; every report is kept."""
+    active = loaded.state.active
+    if active is None:
+        return ()
+    version = load_version(context, command.name, active)
+    report = version_gate(context, "instance_update", version.state, command.name, active, "official")
+    stream, kept = versions.stream(command.name, active), write(decider.stream(command.name), loaded, before)
+    judged = let_pass(context, command, report, stream, version, checks, [kept])
+    return [write(stream, version, judged)]
 
 
 def archive_instance(command: ArchiveInstance, context: Context) -> Outcome:

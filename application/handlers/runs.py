@@ -6,7 +6,7 @@ from application.context import Context, check, write
 from application.errors import ArtifactMissing
 from application.handlers.decisions import SIMULATED_AFTER, last_decision
 from application.handlers.facts import load_dataset, load_instance
-from application.handlers.gates import completion_gate
+from application.handlers.gates import completion_gate, let_pass, submission_gate
 from application.handlers.pins import pin
 from application.ports import Loaded, Outcome, PreparedVersion, StreamCheck, StreamWrite
 from domain.dataset import decider as datasets
@@ -32,17 +32,19 @@ from domain.shared.activity import Event, RecordedEvent
 
 
 def submit_run(command: SubmitRun, context: Context) -> Outcome:
-    """Pin what the run depends on and put it among the pending ones."""
+    """Pin what the run depends on and, unless its gate blocks, put it among the pending ones."""
     if is_reserved(command.trigger):
         raise RunTriggerReserved(f"the trigger {command.trigger!r} is the service's own")
     instance = load_instance(context, command.instance)
     run, checks = pin(command, instance.state, context)
     stream = decider.stream(run.run_id)
     loaded = context.load(stream, decider.INITIAL, decider.evolve)
-    unchanged = check(instances.stream(command.instance), instance)
-    return context.append(
-        write(stream, loaded, decider.submit(loaded.state, run)), checks=[*checks, unchanged]
-    )
+    events = decider.submit(loaded.state, run)
+    owner = instances.stream(command.instance)
+    report = submission_gate(context, run, instances.existing(instance.state, command.instance).space)
+    judged = let_pass(context, command, report, owner, instance, checks)
+    submitted = write(stream, loaded, (*events, *judged))
+    return context.append(submitted, checks=[*checks, check(owner, instance)])
 
 
 def retry_run(command: RetryRun, context: Context) -> Outcome:

@@ -1,11 +1,9 @@
 """Use cases of model versions: every move between stages, its gate and its one append."""
 
-from application.bus import blocked
 from application.context import Context, check, write
 from application.handlers.facts import load_instance, load_version, refuse_external
-from application.handlers.gates import version_gate
+from application.handlers.gates import let_pass, version_gate
 from application.ports import Loaded, Outcome, StreamWrite
-from domain.guardrails.events import GuardrailEvaluated
 from domain.model_instance import decider as instances
 from domain.model_instance.specification import Specification
 from domain.model_version import decider
@@ -28,7 +26,7 @@ def stage_version(command: StageVersion, context: Context) -> Outcome:
     loaded = load_version(context, command.instance, command.number)
     events = decider.stage(loaded.state, command.instance, command.number)
     unchanged = write(instances.stream(command.instance), instance, ())
-    return _gated(context, specification, loaded, command.instance, command.number, events, [unchanged])
+    return _gated(context, specification, loaded, command, events, [unchanged])
 
 
 def promote_version(command: PromoteVersion, context: Context) -> Outcome:
@@ -39,7 +37,7 @@ def promote_version(command: PromoteVersion, context: Context) -> Outcome:
     former = instance.state.active
     events = decider.promote(loaded.state, command.instance, command.number, former)
     others = _takeover(context, instance, command.instance, command.number)
-    return _gated(context, specification, loaded, command.instance, command.number, events, others)
+    return _gated(context, specification, loaded, command, events, others)
 
 
 def rollback_version(command: RollbackVersion, context: Context) -> Outcome:
@@ -116,16 +114,13 @@ def _gated(
     context: Context,
     specification: Specification,
     loaded: Loaded[decider.State],
-    name: str,
-    number: int,
+    command: StageVersion | PromoteVersion,
     events: tuple[Event, ...],
     others: list[StreamWrite],
 ) -> Outcome:
     """Append the gate's report and, unless it blocks, the move with it."""
+    name, number = command.instance, command.number
     report = version_gate(context, "version_promote", loaded.state, name, number, specification.space)
-    judged = GuardrailEvaluated(report=report)
     stream = decider.stream(name, number)
-    if report.enforced_as == "blocked":
-        context.append(write(stream, loaded, (judged,)))
-        raise blocked(report)
-    return context.append(write(stream, loaded, (judged, *events)), *others)
+    judged = let_pass(context, command, report, stream, loaded)
+    return context.append(write(stream, loaded, (*judged, *events)), *others)

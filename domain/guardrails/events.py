@@ -34,10 +34,12 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     target: str
     """What was judged, such as `training_run:0192…` or `model_version:spx-alpha@3`."""
     ok: bool
-    enforced_as: Literal["passed", "warned", "blocked"]
+    enforced_as: Literal["passed", "warned", "blocked", "overridden"]
     contracts: tuple[str, ...]
     """`kind#hash` of each contract that was judged, in the definition's order."""
     issues: tuple[Issue, ...]
+    overridden_by: str | msgspec.UnsetType = msgspec.UNSET
+    """Who let it pass although it was blocked; the event has the reason. Left out where nobody did."""
 
 
 class GuardrailEvaluated(Event, frozen=True, kw_only=True):

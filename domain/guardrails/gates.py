@@ -50,8 +50,15 @@ def evaluate(
     """
     measured = None if measurements is None else {item.contract: item for item in measurements.items}
     judged = [contract for contract in contracts if _has_facts(contract, measured, metrics)]
-    found = [(contract, _judge(contract, measured or {}, metrics or {})) for contract in judged]
-    broken = [(contract, finding) for contract, finding in found if finding is not None]
+    findings = [(contract, _judge(contract, measured or {}, metrics or {})) for contract in judged]
+    return reported(gate, target, findings, space)
+
+
+def reported(
+    gate: Gate, target: str, findings: Sequence[tuple[Contract, Finding | None]], space: Space
+) -> GateReport:
+    """The report of what was found of each contract that was judged; None: it holds."""
+    broken = [(contract, finding) for contract, finding in findings if finding is not None]
     blocks = any(_blocks(contract, space) for contract, _ in broken)
     issues = tuple(_issue(contract, finding) for contract, finding in broken)
     return GateReport(
@@ -59,9 +66,16 @@ def evaluate(
         target=target,
         ok=not any(issue.severity == "error" for issue in issues),
         enforced_as="blocked" if blocks else "warned" if issues else "passed",
-        contracts=tuple(contract.key() for contract in judged),
+        contracts=tuple(contract.key() for contract, _ in findings),
         issues=issues,
     )
+
+
+def overridden(report: GateReport, principal: str) -> GateReport:
+    """A blocked report that somebody takes upon himself: issues and verdict stay, it blocks no more."""
+    if report.enforced_as != "blocked":
+        return report
+    return msgspec.structs.replace(report, enforced_as="overridden", overridden_by=principal)
 
 
 def warned(report: GateReport, code: str, message: str) -> GateReport:

@@ -1,8 +1,9 @@
 """The literal table of contract kinds: what its config must look like and who judges it."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -92,6 +93,10 @@ def kind_of(contract: Contract) -> FrameKind | MetricKind:
 def config_of(contract: Contract) -> ContractConfig:
     """The config in its kind's own type; raises GuardrailKindUnknown, GuardrailContractMalformed."""
     kind = kind_of(contract)
+    if not _is_finite(contract.config):
+        raise GuardrailContractMalformed(
+            f"{contract.kind}: a limit that is infinite or no number limits nothing", contract=contract.kind
+        )
     try:
         config: ContractConfig = msgspec.convert(contract.config, kind.config)
     except msgspec.ValidationError as error:
@@ -100,6 +105,19 @@ def config_of(contract: Contract) -> ContractConfig:
     if problem:
         raise GuardrailContractMalformed(f"{contract.kind}: {problem}", contract=contract.kind)
     return config
+
+
+def _is_finite(value: object) -> bool:
+    """TOML knows nan and inf; an event that is JSON could not even keep them."""
+    match value:
+        case float():
+            return math.isfinite(value)
+        case dict():
+            return all(map(_is_finite, cast("dict[str, object]", value).values()))
+        case list() | tuple():
+            return all(map(_is_finite, cast("list[object]", value)))
+        case _:
+            return True
 
 
 def config_schema(kind: str) -> dict[str, Any]:

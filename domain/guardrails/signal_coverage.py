@@ -9,16 +9,20 @@ from domain.guardrails.measurements import Measurement
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Entities expected a date (None: as many as the run's inputs hold) and which share is enough."""
+    """Which entities are expected on a date, and which share of them is enough."""
 
     entities: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """How many; None: as many as the first input holds."""
+    universe: str | None = None
+    """The role of the input that lists the entities: who is on it is read as of each decision (R11)."""
     at_least: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     column: str | None = None
     """Count only rows whose value in this column is not missing."""
 
     def problem(self) -> str | None:
-        """Every form that decodes makes sense."""
-        return None
+        """Either a number or a list."""
+        both = self.entities is not None and self.universe is not None
+        return "entities and universe are both given" if both else None
 
 
 def judge(config: Config, measurement: Measurement) -> Finding | None:
@@ -28,6 +32,7 @@ def judge(config: Config, measurement: Measurement) -> Finding | None:
         return None
     limit: dict[str, Any] = {
         "entities": measurement.observed.get("expected", 0.0),
+        "universe": config.universe,
         "at_least": config.at_least,
     }
     short = (

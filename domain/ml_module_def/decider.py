@@ -9,6 +9,7 @@ from typing import Any, Literal, assert_never
 
 import msgspec
 
+from domain.guardrails.events import GateReport
 from domain.ml_module_def.commands import RecordEvaluation
 from domain.ml_module_def.errors import (
     DefinitionNotEvaluated,
@@ -19,6 +20,7 @@ from domain.ml_module_def.errors import (
     DefinitionVersionExists,
 )
 from domain.ml_module_def.events import (
+    Check,
     DefinitionDeprecated,
     DefinitionEvaluated,
     DefinitionPublished,
@@ -86,11 +88,17 @@ def evaluate(state: State, name: str, version: str) -> tuple[Event, ...]:
     return (DefinitionSubmitted(manifest=known.manifest, submitter=known.submitter),)
 
 
-def record_evaluation(state: State, command: RecordEvaluation) -> tuple[Event, ...]:
-    """Record a verdict on the bytes that are waiting for one; a late or repeated verdict changes nothing."""
+def record_evaluation(
+    state: State, command: RecordEvaluation, gate: GateReport | None = None
+) -> tuple[Event, ...]:
+    """Record a verdict on the bytes that are waiting for one; a late or repeated verdict changes nothing, and
+    a blocked gate makes it a failure.
+    """
     known = state.version(command.name, command.version)
     if known.state != "submitted" or known.manifest.package_sha256 != command.package_sha256:
         return ()
+    if gate is not None:
+        command = _behind_gate(command, gate)
     return (
         DefinitionEvaluated(
             name=command.name,
@@ -103,6 +111,19 @@ def record_evaluation(state: State, command: RecordEvaluation) -> tuple[Event, .
             hyper_parameter_schema=command.hyper_parameter_schema,
             output_columns=command.output_columns,
         ),
+    )
+
+
+def _behind_gate(command: RecordEvaluation, gate: GateReport) -> RecordEvaluation:
+    """The evaluation with the gate as one more check."""
+    passed = gate.enforced_as != "blocked"
+    issues = "; ".join(issue.message for issue in gate.issues)
+    detail = issues or f"contracts that hold: {len(gate.contracts)}"
+    checks = (*command.checks, Check(name="contracts", ok=passed, seconds=0.0, detail=detail[:2000]))
+    if passed:
+        return msgspec.structs.replace(command, checks=checks)
+    return msgspec.structs.replace(
+        command, verdict="failed", checks=checks, hyper_parameter_schema={}, output_columns={}
     )
 
 

@@ -44,6 +44,8 @@ class CreateInstance(Command, frozen=True, kw_only=True):
     space: Literal["staging", "official"] = "staging"
     tags: Annotated[tuple[Tag, ...], msgspec.Meta(max_length=64)] = ()
     promotion_policy: PromotionPolicy = PromotionPolicy()
+    override: bool | UnsetType = UNSET
+    """Let it pass a gate that blocks; needs a reason, and the role operator."""
     alert_rules: AlertRules | UnsetType = UNSET
     """Default: those of the definition."""
 
@@ -85,6 +87,8 @@ class UpdateInstance(Command, frozen=True, kw_only=True):
     space: Literal["staging", "official"] | UnsetType = UNSET
     tags: Annotated[tuple[Tag, ...], msgspec.Meta(max_length=64)] | UnsetType = UNSET
     promotion_policy: PromotionPolicy | UnsetType = UNSET
+    override: bool | UnsetType = UNSET
+    """Let it pass a gate that blocks; needs a reason, and the role operator."""
     alert_rules: AlertRules | UnsetType | None = UNSET
     """All of them, in the place of those that hold; null: those of the definition again."""
 

@@ -19,6 +19,8 @@ class StageVersion(Command, frozen=True, kw_only=True):
     NEEDS_REASON: ClassVar = True
     instance: Name
     number: Number
+    override: bool | UnsetType = UNSET
+    """Let it pass a gate that blocks; needs the role operator."""
 
 
 class PromoteVersion(Command, frozen=True, kw_only=True):
@@ -28,6 +30,8 @@ class PromoteVersion(Command, frozen=True, kw_only=True):
     NEEDS_REASON: ClassVar = True
     instance: Name
     number: Number
+    override: bool | UnsetType = UNSET
+    """Let it pass a gate that blocks; needs the role operator."""
 
 
 class RollbackVersion(Command, frozen=True, kw_only=True):

@@ -44,6 +44,8 @@ class SubmitRun(Command, frozen=True, kw_only=True):
     retry_of: RunId | None = None
     refit: bool = False
     trigger: str = "manual"
+    override: bool | UnsetType = UNSET
+    """Let it pass a gate that blocks; needs a reason, and the role operator."""
 
 
 class BackfillInstance(Command, frozen=True, kw_only=True):

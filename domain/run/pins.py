@@ -16,7 +16,8 @@ class PinnedInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     dataset: Name
     version: int
     role: str
-    use: Literal["input", "outcome"] = "input"
+    use: Literal["input", "outcome", "watched"] = "input"
+    """`watched`: a monitoring computes the model's features from it; what it judges is of the other two."""
 
 
 class PinnedConfig(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -11,6 +11,9 @@ from infrastructure.cli.session import Session, command
 Ref = Annotated[str, typer.Argument(help="instance@3")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; an auditor will read it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="The gate's report; write nothing.")]
+Override = Annotated[
+    bool, typer.Option("--override", help="Even if the gate blocks; needs the role operator.")
+]
 _COLUMNS = {
     "version": "ref",
     "stage": "stage",
@@ -49,15 +52,18 @@ def list_versions(
     session.show_rows(session.api.pages("/versions", query), _COLUMNS)
 
 
-def stage(session: Session, ref: Ref, reason: Reason) -> None:
+def stage(session: Session, ref: Ref, reason: Reason, override: Override = False) -> None:
     """Into staging."""
-    _move(session, f"/versions/{segment(ref)}/stage", reason, f"{ref} is in staging")
+    _move(session, f"/versions/{segment(ref)}/stage", reason, f"{ref} is in staging", override=override)
 
 
-def promote(session: Session, ref: Ref, reason: Reason, dry_run: DryRun = False) -> None:
+def promote(
+    session: Session, ref: Ref, reason: Reason, dry_run: DryRun = False, override: Override = False
+) -> None:
     """Into production."""
     done = f"{ref} would be in production" if dry_run else f"{ref} is in production"
-    _move(session, f"/versions/{segment(ref)}/promote", reason, done, {"dry_run": dry_run})
+    path = f"/versions/{segment(ref)}/promote"
+    _move(session, path, reason, done, {"dry_run": dry_run}, override=override)
 
 
 def rollback(
@@ -97,8 +103,17 @@ def _row(refs: list[str], name: str, values: list[Any]) -> dict[str, Any]:
     return {"name": name, **dict(zip(refs, values, strict=True))}
 
 
-def _move(session: Session, path: str, reason: str, done: str, query: dict[str, Any] | None = None) -> None:
-    written = session.api.post(path, {"reason": reason}, query).json()
+def _move(
+    session: Session,
+    path: str,
+    reason: str,
+    done: str,
+    query: dict[str, Any] | None = None,
+    *,
+    override: bool = False,
+) -> None:
+    body = {"reason": reason} | ({"override": True} if override else {})
+    written = session.api.post(path, body, query).json()
     report = written.get("report")
     gate = f" · gate {report['enforced_as']}" if report else ""
     session.say(written, f"{done} [{written['position']}]{gate}")

@@ -1,6 +1,7 @@
 """The first three parts of the story: data, definitions, and the life of two models."""
 
 import math
+import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from domain.model_instance.commands import CreateInstance
 from domain.model_instance.specification import Config, DatasetBinding
 from domain.model_version.commands import PromoteVersion, RollbackVersion
 from infrastructure.demo.sources import LOADERS, DemoDataset
+from infrastructure.demo.spoiled import leaky
 from infrastructure.demo.stage import Stage
 
 LOADER, RESEARCHER, OWNER = "data-loader", "researcher", "model-owner"
@@ -21,8 +23,15 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 PARQUET = "application/vnd.apache.parquet"
 AUC_RANGE = (0.945, 0.985)
 GDP_GROWTH = (1.07, 0.83)
-FIRST_YEAR = 2005
 LEAK_ABOVE = 0.3
+DEFINITIONS = (
+    "xgb-signal",
+    "gmm-regime",
+    "rule-signals",
+    "nnls-combiner",
+    "ranker-filter",
+    "feature-relevance",
+)
 _SAYS = {
     "us-prices": "known at the session's close (a rule)",
     "us-index": "known at the session's close (a rule)",
@@ -100,25 +109,40 @@ def gdp_growth(stage: Stage, as_of: datetime) -> float:
 
 
 def definitions(stage: Stage) -> None:
-    """Part 2: submit both definitions, wait for their verdicts, publish them."""
-    for name in ("xgb-signal", "gmm-regime"):
+    """Part 2: submit the definitions and one that looks ahead, wait for the verdicts, publish what passed."""
+    submitted = [stage.submit(EXAMPLES / name, RESEARCHER) for name in DEFINITIONS]
+    with tempfile.TemporaryDirectory() as scratch:
+        spoiled = stage.submit(leaky(EXAMPLES / "rule-signals", Path(scratch)), RESEARCHER)
+    for name, version in submitted:
         with stage.account.working(f"evaluating {name}"):
-            view, position = stage.publish(EXAMPLES / name, RESEARCHER)
+            view, position = stage.publish(name, version, RESEARCHER)
         assert view.evaluation is not None
         passed = {check.name: check for check in view.evaluation.checks}
         tests = passed["tests"].detail
         stage.account.line(
-            f"  {view.ref:<18} {view.category:<13} 5 of 5 components · {tests} · published [{position}]"
+            f"  {view.ref:<23} {view.category:<16} 5 of 5 components · {tests} · published [{position}]"
         )
+    _refused_for_its_leak(stage, *spoiled)
 
 
-def models(stage: Stage, *, full: bool) -> Told:
+def _refused_for_its_leak(stage: Stage, name: str, version: str) -> None:
+    """The copy whose feature knows the future passes its own tests, but not the evaluation."""
+    view = stage.verdict(name, version)
+    assert view.evaluation is not None
+    wrong = {check.name: check.detail for check in view.evaluation.checks if not check.ok}
+    stage.account.claim(view.state == "failed" and set(wrong) == {"lookahead"}, f"{view.state}: {wrong}")
+    finding = wrong["lookahead"].splitlines()[1]
+    stage.account.line(
+        f"  {view.ref:<23} {view.category:<16} refused, its feature knows three sessions ahead:"
+    )
+    stage.account.line(f"      {finding}")
+
+
+def models(stage: Stage) -> Told:
     """Part 3: the regime model, then two versions of the signal, promotions, predictions, a rollback."""
     _create_instances(stage)
     _regime(stage)
     told = Told()
-    if full:
-        _earlier_years(stage)
     _signal_year(stage, told, 2021, "first version, gate passed")
     _signal_year(stage, told, 2022, "retrained with 2021, gate passed")
     _roll_back(stage, told)
@@ -222,12 +246,7 @@ def predict(stage: Stage, told: Told, year: int) -> None:
     """Predict a year with the version in production."""
     done = stage.run(SIGNAL, "inference", RESEARCHER, first=date(year, 1, 1), last=date(year, 12, 31))
     told.predictions.append(done)
-    view = stage.service.queries.dataset_version(
-        stage.tenant, f"{SIGNAL}-predictions", done.dataset_version or 0
-    )
-    assert view is not None
-    assert view.content is not None
-    rows = stage.service.datasets.read(view.content.manifest_sha256, None, first=date(year, 1, 1))
+    rows = stage.rows(done.output_dataset, done.dataset_version, first=date(year, 1, 1))
     days, entities = rows["date"].n_unique(), rows["entity"].n_unique()
     stage.account.claim(days * entities == rows.height, "a decision day lacks an entity")
     stage.account.claim(
@@ -235,21 +254,7 @@ def predict(stage: Stage, told: Told, year: int) -> None:
     )
     stage.account.line(
         f"  predicted     {year}: {days} decision days x {entities} stocks, each known at its own close "
-        f"→ {view.ref}"
-    )
-
-
-def _earlier_years(stage: Stage) -> None:
-    """The whole history: a refit at the end of each year and the predictions of the next, as one workflow."""
-    with stage.workflow():
-        for year in range(FIRST_YEAR, 2021):
-            as_of = last_close(stage, year - 1)
-            trained = stage.run(SIGNAL, "training", RESEARCHER, as_of=as_of, refit=True)
-            number, first, last = trained.model_version, date(year, 1, 1), date(year, 12, 31)
-            stage.run(SIGNAL, "inference", RESEARCHER, model_version=number, first=first, last=last)
-    count = 2021 - FIRST_YEAR
-    stage.account.line(
-        f"  refitted      {count} versions, each at a year's last close, each predicted the next year"
+        f"→ {done.output_dataset}@{done.dataset_version}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Part 4: who was in production when, and where predictions come from."""
+"""Part 5: who was in production when, and where predictions come from."""
 
 from application.views import EdgeView, LineageView
 from domain.shared.references import NodeRef
@@ -29,10 +29,11 @@ def _one_event(stage: Stage, position: int) -> None:
 
 def _production(stage: Stage, told: Told) -> None:
     first, second = told.promotions
+    now = stage.service.log.head()
     moments = (
         (first + 1, 1, f"  {SIGNAL} in production at [{first + 1}]?"),
         (second, 2, f"  ... at [{second}]?"),
-        (told.rolled_back, 1, f"  ... now, [{told.rolled_back}]?"),
+        (now, 1, f"  ... now, [{now}]?"),
     )
     width = max(len(text) for _, _, text in moments)
     for position, expected, text in moments:
@@ -66,10 +67,11 @@ def _touched(stage: Stage) -> None:
     impact = stage.service.queries.impact(stage.tenant, "dataset_version:us-prices@1")
     assert impact is not None
     active = stage.production(SIGNAL, stage.service.log.head()).ref
-    stage.account.claim(impact.in_production == (active,), f"in production: {impact.in_production}")
+    stage.account.claim(active in impact.in_production, f"in production: {impact.in_production}")
     stage.account.line(
         f"  What does us-prices@1 touch?  {len(impact.model_versions)} model versions "
-        f"({len(impact.in_production)} in production), {len(impact.dataset_versions)} prediction versions"
+        f"({len(impact.in_production)} in production) of {len(impact.instances)} instances, "
+        f"{len(impact.dataset_versions)} prediction versions"
     )
 
 

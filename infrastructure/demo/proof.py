@@ -1,4 +1,4 @@
-"""Part 6: rebuild, replay, verify, and a changed byte that is not loaded."""
+"""Part 7: rebuild, replay, verify, and a changed byte that is not loaded."""
 
 import tempfile
 from pathlib import Path

@@ -1,17 +1,26 @@
-"""Part 5: three things that are refused, each for its own reason, without an event."""
+"""Part 6: four things that are refused, each for its own reason, without an event."""
 
+import tempfile
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import polars as pl
 
 from domain.dataset.commands import WriteDatasetVersion
+from domain.ml_module_def.commands import SubmitDefinition
 from domain.run.commands import CompleteRun, SubmitRun
-from infrastructure.demo.chapters import LOADER, PARQUET, RESEARCHER, SIGNAL, Told
+from infrastructure.demo.chapters import EXAMPLES, LOADER, PARQUET, RESEARCHER, SIGNAL, Told
+from infrastructure.demo.spoiled import broken
 from infrastructure.demo.stage import Stage
+from optaic.mlops.packaging import pack
 
 
 def show(stage: Stage, told: Told) -> None:
-    """A back-dated write, a prediction from the future, a second completion."""
+    """A broken package, a back-dated write, a prediction from the future, a second completion."""
+    with tempfile.TemporaryDirectory() as scratch:
+        package = stage.service.artifacts.put(pack(broken(EXAMPLES / "rule-signals", Path(scratch))))
+    without = SubmitDefinition(package_sha256=package)
+    _tell(stage, "a package without monitoring", "definition.component_missing", without, RESEARCHER)
     _tell(
         stage,
         "a price of 2019 'known' in 2019, written today",

@@ -91,12 +91,27 @@ class Stage:
         rows.write_parquet(buffer)
         return self.service.artifacts.put(buffer.getvalue())
 
-    def publish(self, folder: Path, principal: str) -> tuple[DefinitionView, int]:
-        """Submit a definition folder, wait for its verdict, publish it; returns it and the position."""
+    def rows(self, dataset: str, number: int | None, *, first: date) -> pl.DataFrame:
+        """What a dataset version holds from a date on."""
+        view = self.service.queries.dataset_version(self.tenant, dataset, number or 0)
+        if view is None or view.content is None:
+            raise ClaimFailed(f"there is no {dataset}@{number}")
+        return self.service.datasets.read(view.content.manifest_sha256, None, first=first)
+
+    def submit(self, folder: Path, principal: str) -> tuple[str, str]:
+        """Submit a definition folder; returns its name and version, its evaluation goes on."""
         package = self.service.artifacts.put(pack(folder))
         submitted = self.send(SubmitDefinition(package_sha256=package), principal)
         name, version = submitted.refs[0].partition(":")[2].split("@")
-        evaluated = self.until(lambda: self._decided(name, version))
+        return name, version
+
+    def verdict(self, name: str, version: str) -> DefinitionView:
+        """Wait until a definition is evaluated."""
+        return self.until(lambda: self._decided(name, version))
+
+    def publish(self, name: str, version: str, principal: str) -> tuple[DefinitionView, int]:
+        """Wait for the verdict, which must be good, and publish; returns it and the position."""
+        evaluated = self.verdict(name, version)
         report = "; ".join(f"{one.name}: {one.detail}" for one in _checks(evaluated) if not one.ok)
         self.account.claim(evaluated.state == "passed", f"{name}@{version} failed its evaluation: {report}")
         published = self.send(PublishDefinition(name=name, version=version), principal)

@@ -84,6 +84,12 @@ class RunFeaturesMalformed(RuleBroken):
     remedy = "Correct the features of the definition, or feature_cols of the instance's config."
 
 
+class RunDriftMethodUnknown(RuleBroken):
+    """The definition's monitor names a way of measuring drift that there is not."""
+
+    remedy = "Use psi, wasserstein or ks in drift_method and drift_columns of the definition's monitor."
+
+
 class RunTargetMalformed(RuleBroken):
     """The definition's target is not one row a (entity, date) with target and outcome."""
 

@@ -31,6 +31,7 @@ def _input(source: InputSource, work: RunWork, datasets: DatasetStore, sessions:
     calendar = source.calendar or work.run.config.calendar
     return MeasuredInput(
         rows=cache(partial(datasets.read, source.manifest_sha256, work.run.as_of)),
+        revisions=cache(partial(datasets.read_revisions, source.manifest_sha256, work.run.as_of)),
         sessions=None if calendar is None else partial(sessions.closes, calendar),
     )
 

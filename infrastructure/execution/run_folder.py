@@ -32,7 +32,7 @@ class RunFolder:
 
     @property
     def model(self) -> Path:
-        """The unpacked model file of an inference."""
+        """The unpacked model file of an inference or a monitoring."""
         return self.root / "model"
 
     @property
@@ -63,7 +63,7 @@ def make_run_folder(root: Path, work: RunWork, artifacts: ArtifactStore) -> RunF
     for place in (folder.work, folder.package, folder.inputs, folder.staged):
         place.mkdir(mode=0o700)
     unpack(artifacts.checked_path(work.run.package_sha256), folder.package)
-    if work.run.model is not None and work.run.kind == "inference":
+    if work.run.model is not None:
         folder.model.mkdir(mode=0o700)
         extract(artifacts.checked_path(work.run.model.artifact_sha256), folder.model, MODEL_LIMITS)
     return folder

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import polars as pl
@@ -22,11 +22,15 @@ from domain.shared.errors import RuleBroken
 from infrastructure.artifacts.archive import write_canonical_zip
 from infrastructure.execution.errors import RunCallMalformed, RunModelUnsafe, RunOutputMalformed
 from infrastructure.execution.run_folder import RunFolder
+from infrastructure.execution.watched_inputs import feature_roles
 from infrastructure.execution.work import InputSource, RunWork, WorkSource
 from optaic.mlops.model_files import pickled_file
 from optaic.mlops.runner.protocol import METRIC_POINTS_MAX
 
-FACTS_BYTES_MAX = 16 * 1024
+FACTS_BYTES_MAX = 32 * 1024
+REPORT_BYTES_MAX = 16 * 1024**2
+REPORTS = ("report", "evidently")
+"""What a run may hand in to be read; the facts name each by its hash."""
 READ_BYTES_MAX = 8 * 1024**3
 """How much a run may read in all: each answer is a file in its folder."""
 Answer = dict[str, Any]
@@ -61,6 +65,11 @@ class _Staged(msgspec.Struct, forbid_unknown_fields=True):
     decisions: tuple[date, ...] | None = None
 
 
+class _Report(msgspec.Struct, forbid_unknown_fields=True):
+    path: str
+    name: Literal["report", "evidently"]
+
+
 class _Results(msgspec.Struct, forbid_unknown_fields=True):
     metrics: dict[MetricName, float]
     facts: dict[str, Any]
@@ -78,6 +87,7 @@ class RunSession:
         self, work: RunWork, folder: RunFolder, datasets: DatasetStore, sessions: Sessions, source: WorkSource
     ) -> None:
         self._work = work
+        self._primary = next((one for one in work.inputs if one.use == "input"), None)
         self._folder = folder
         self._datasets = datasets
         self._calendar = sessions
@@ -91,10 +101,12 @@ class RunSession:
         self.progress = (0.0, "starting")
         self.output: Path | None = None
         self.artifact: tuple[Path, str] | None = None
+        self.reports: dict[str, Path] = {}
+        """Staged reports by name."""
         self.results: tuple[dict[str, float], dict[str, Any]] | None = None
         self.failure: tuple[str, str] | None = None
         self.entities: int | None = None
-        """How many entities the run's first input holds, once it was read."""
+        """How many entities the run's first input holds, as far as it was read."""
         self.decisions: tuple[date, ...] | None = None
         """The dates that the staged output has to be about, as the definition picked them."""
         self._calls: Mapping[str, Callable[[Any], Answer]] = {
@@ -106,6 +118,7 @@ class RunSession:
             "heartbeat": lambda _: {},
             "stage_output": self._stage_output,
             "stage_artifact": self._stage_artifact,
+            "stage_report": self._stage_report,
             "complete": self._complete,
             "fail": self._fail,
         }
@@ -140,6 +153,7 @@ class RunSession:
                 "role": one.role,
                 "use": one.use,
                 "calendar": one.calendar,
+                "simulated": [list(span) for span in one.simulated],
             }
             for one in self._work.inputs
         ]
@@ -156,6 +170,7 @@ class RunSession:
             "config": msgspec.to_builtins(run.config),
             "inputs": inputs,
             "output_dataset": run.output_dataset,
+            "feature_roles": feature_roles(self._work),
             "model": model,
         }
 
@@ -171,8 +186,8 @@ class RunSession:
             frame = self._datasets.read_revisions(source.manifest_sha256, wanted.as_of)
         else:
             frame = self._datasets.read(source.manifest_sha256, wanted.as_of)
-        if self.entities is None:
-            self.entities = frame["entity"].n_unique()
+        if source is self._primary:
+            self.entities = max(self.entities or 0, frame["entity"].n_unique())
         self._answered[key] = self._file(frame)
         return self._answered[key]
 
@@ -243,6 +258,16 @@ class RunSession:
             raise RunOutputMalformed(error.detail) from None
         self.artifact = (staged, told.format[:64] or "files")
         return {"sha256": _sha256(staged)}
+
+    def _stage_report(self, arguments: object) -> Answer:
+        told = msgspec.convert(arguments, _Report)
+        path = self._own(told.path)
+        if not path.is_file() or path.stat().st_size > REPORT_BYTES_MAX:
+            raise RunOutputMalformed(f"{path.name} is not a file of at most {REPORT_BYTES_MAX} bytes")
+        staged = self._folder.staged / told.name
+        shutil.copyfile(path, staged, follow_symlinks=False)
+        self.reports[told.name] = staged
+        return {}
 
     def _own(self, path: str) -> Path:
         """A path that lies in the run's working folder, links resolved."""

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -22,7 +23,7 @@ from infrastructure.execution.ending import Ending, Stop, failure_of
 from infrastructure.execution.errors import RunOutputMalformed
 from infrastructure.execution.measured_run import measured_run
 from infrastructure.execution.run_folder import RunFolder
-from infrastructure.execution.session import RunSession
+from infrastructure.execution.session import REPORTS, RunSession
 from infrastructure.execution.socket_server import serve_socket
 from infrastructure.execution.work import RunWork, WorkSource
 from infrastructure.processes.child import environment
@@ -140,6 +141,7 @@ class Supervision:
     def result(self, log_sha256: str | None) -> CompleteRun:
         """The command that hands over the results; raises RunOutputMalformed and the `pit.*` errors."""
         metrics, facts = self.session.results or ({}, {})
+        facts = self._with_reports(facts)
         artifact, output, measurements = None, None, None
         if self.session.artifact is not None:
             path, kind = self.session.artifact
@@ -158,6 +160,15 @@ class Supervision:
             facts=facts,
             log_sha256=log_sha256,
         )
+
+    def _with_reports(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """The facts and the hashes of what was staged to be read: a run cannot name other files."""
+        names = {f"{name}_sha256" for name in REPORTS}
+        stored = {
+            f"{name}_sha256": self._around.artifacts.put_file(path)
+            for name, path in self.session.reports.items()
+        }
+        return {name: fact for name, fact in facts.items() if name not in names} | stored
 
     def _stored(self, model: Path) -> str:
         """A reproduction's file is compared and not kept: it could bring back what was purged."""

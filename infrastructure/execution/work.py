@@ -20,9 +20,11 @@ class InputSource(msgspec.Struct, frozen=True, kw_only=True):
     dataset: str
     version: int
     role: str
-    use: Literal["input", "outcome"]
+    use: Literal["input", "outcome", "watched"]
     manifest_sha256: str
     calendar: str | None = None
+    simulated: tuple[tuple[int, int], ...] = ()
+    """Of predictions: first and last `seq` of what each simulated version added."""
 
 
 class RunWork(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,14 @@ import polars as pl
 
 from application.ports import MeasuredRun
 from domain.guardrails import filter_subset, model_freshness, model_stability
-from infrastructure.guardrail_measures.figures import Figures, first_keys, is_number, repeated
+from infrastructure.guardrail_measures.figures import (
+    Figures,
+    first_keys,
+    is_number,
+    keyed,
+    names_of,
+    repeated,
+)
 
 _KEY = ["date", "entity"]
 _SHARED_MIN = 2
@@ -20,9 +27,13 @@ def subset(config: filter_subset.Config, output: pl.DataFrame, run: MeasuredRun)
         return None
     rows = source.rows()
     shared = [name for name in config.columns if name in rows.columns and name in output.columns]
-    wanted = rows.select(*_KEY, *(pl.col(name).alias(f"_{name}") for name in shared), _there=True)
-    joined = output.select(*_KEY, *shared).join(
-        wanted.unique(_KEY), on=_KEY, how="left", maintain_order="left"
+    names = names_of(rows)
+    wanted = keyed(rows, names).select(
+        "_key", *(pl.col(name).alias(f"_{name}") for name in shared), _there=True
+    )
+    wanted = wanted.unique("_key") if repeated(rows).any() else wanted
+    joined = keyed(output.select(*_KEY, *shared), names).join(
+        wanted, on="_key", how="left", maintain_order="left"
     )
     changed = pl.any_horizontal(
         pl.lit(value=len(shared) < len(config.columns)),
@@ -64,9 +75,14 @@ def stability(config: model_stability.Config, output: pl.DataFrame, run: Measure
     if any(not _is_numeric(frame, config.column) for frame in (output, reference)):
         return Figures(1, {"shared": 0.0})
     ours, theirs = (_ranked(config, frame) for frame in (output, reference))
-    key = _KEY if config.match == "date" else ["entity"]
-    pairs = ours.join(theirs, on=key, how="inner", suffix="_reference")
     column = config.column
+    if config.match == "date":
+        names = names_of(theirs)
+        pairs = keyed(ours, names).join(
+            keyed(theirs, names).select("_key", column), on="_key", suffix="_reference"
+        )
+    else:
+        pairs = ours.join(theirs, on="entity", suffix="_reference")
     each = pairs.group_by("date").agg(
         _n=pl.len(), _corr=pl.corr(column, f"{column}_reference", method="spearman")
     )
@@ -84,7 +100,9 @@ def _is_numeric(frame: pl.DataFrame, column: str) -> bool:
 
 
 def _ranked(config: model_stability.Config, frame: pl.DataFrame) -> pl.DataFrame:
-    rows = frame.select(*_KEY, config.column).filter(is_number(config.column)).unique(_KEY, keep="none")
+    rows = frame.select(*_KEY, config.column).filter(is_number(config.column))
+    if repeated(rows).any():
+        rows = rows.unique(_KEY, keep="none")
     return rows if config.match == "date" else rows.filter(pl.col("date") == pl.col("date").max())
 
 

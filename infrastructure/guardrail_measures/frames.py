@@ -22,8 +22,10 @@ from infrastructure.guardrail_measures.figures import (
     first_keys,
     is_number,
     is_valued,
+    keyed,
     repeated,
 )
+from infrastructure.guardrail_measures.universe import members
 
 
 def bounds(config: signal_bounds.Config, frame: pl.DataFrame, _run: MeasuredRun) -> Figures:
@@ -60,10 +62,12 @@ def schema(config: signal_schema.Config, frame: pl.DataFrame, _run: MeasuredRun)
     return Figures(twice.height + nulls.height, observed, first_keys(pl.concat([twice, nulls])))
 
 
-def coverage(config: signal_coverage.Config, frame: pl.DataFrame, run: MeasuredRun) -> Figures:
+def coverage(config: signal_coverage.Config, frame: pl.DataFrame, run: MeasuredRun) -> Figures | None:
     """Dates, those of the run's decisions too, on which fewer than `at_least` of the expected entities have
     a value.
     """
+    if config.universe is not None:
+        return _of_universe(config, config.universe, frame, run)
     wanted = config.entities if config.entities is not None else run.entities
     if config.column is not None and config.column not in frame.columns:
         return Figures(1, {"dates": 0.0, "expected": float(wanted or 0)})
@@ -79,6 +83,36 @@ def coverage(config: signal_coverage.Config, frame: pl.DataFrame, run: MeasuredR
         observed |= {"minimum": float(min(counts)), "maximum": float(max(counts))}
     keys = tuple(f"{day}/" for day in short["date"].head(KEYS_SHOWN).to_list())
     return Figures(short.height, observed, keys)
+
+
+def _of_universe(
+    config: signal_coverage.Config, role: str, frame: pl.DataFrame, run: MeasuredRun
+) -> Figures | None:
+    """The same where the entities of each decision are on a list; rows of others count for nothing."""
+    source = run.inputs.get(role)
+    if source is None or source.revisions is None or run.decisions is None:
+        return None
+    listed = members(source.revisions(), run.decisions)
+    wanted = keyed(listed, listed.schema["entity"])
+    is_there = pl.lit(value=config.column is None)
+    if config.column in frame.columns:
+        is_there = is_valued(frame, config.column)
+    valued = keyed(frame.filter(is_there).select("date", "entity"), listed.schema["entity"])
+    missing = wanted.join(valued.select("_key"), on="_key", how="anti")
+    expected, absent = wanted.group_by("date").len("expected"), missing.group_by("date").len("absent")
+    dates = (
+        pl.DataFrame({"date": list(run.decisions)}, schema={"date": pl.Date()})
+        .join(expected, on="date", how="left")
+        .join(absent, on="date", how="left")
+        .with_columns(pl.col("expected", "absent").fill_null(0).cast(pl.Int64))
+        .with_columns(present=pl.col("expected") - pl.col("absent"))
+    )
+    needed = (pl.col("expected") * config.at_least - 1e-9).ceil().clip(lower_bound=1)
+    short = dates.filter(pl.col("present") < needed)
+    observed = {"dates": float(dates.height), "expected": float(sum(dates["expected"].to_list()))}
+    observed["missing"] = float(missing.height)
+    observed["outside_the_universe"] = float(valued.join(wanted, on="_key", how="anti").height)
+    return Figures(short.height, observed, first_keys(missing.join(short, on="date", how="semi")))
 
 
 def _with_every_decision(dates: pl.DataFrame, run: MeasuredRun) -> pl.DataFrame:

@@ -94,6 +94,13 @@ class ResourceUnknown(RuleBroken):
     remedy = "GET /api/v1/search?q=… finds names."
 
 
+class RunReportMissing(RuleBroken):
+    """The run handed in no such report."""
+
+    kind = Kind.NOT_FOUND
+    remedy = "Completed monitoring runs have one, and Evidently's page unless their monitor switched it off."
+
+
 class RunLogMissing(RuleBroken):
     """The run has no log that could be shown."""
 

@@ -1,14 +1,16 @@
 """What a writing route works with: who sends, under which key and condition, and the answer's headers."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4
 
 from fastapi import Depends, Header, Request, Response
 
-from application.bus import Sender
+from application.bus import Sender, overrides
 from application.ports import Outcome
+from domain.access.roles import Role, includes
 from domain.shared.command import Command
 from domain.shared.ids import command_id_of_key
 from infrastructure.access.identity import Identity
@@ -16,6 +18,7 @@ from infrastructure.bootstrap import Service
 from infrastructure.http.errors import RequestParameterMalformed
 from infrastructure.http.reading import identity_of, json_response
 from infrastructure.http.results import Written
+from infrastructure.http.route_roles import OVERRIDE_ROLE
 
 W = TypeVar("W", bound=Written)
 
@@ -45,6 +48,8 @@ class Writer:
     """The command id comes from no key: nobody can have used it before."""
     correlation_id: UUID
     expected: int | None
+    require: Callable[[Identity, Role, str], None]
+    """The entrance's own, for what only the body tells."""
 
     def send(
         self, command: Command, reason: str | None = None, *, target: str | None = None, dry_run: bool = False
@@ -53,9 +58,12 @@ class Writer:
 
         Raises the RuleBroken that refused it.
         """
+        if overrides(command):
+            self.require(self.identity, OVERRIDE_ROLE, f"{command.TYPE} with override")
         sender = Sender(
             tenant=self.identity.tenant,
             actor=self.identity.actor,
+            may_override=includes(self.identity.role, OVERRIDE_ROLE),
             command_id=self.command_id,
             is_fresh=self.is_fresh,
             reason=reason,
@@ -103,7 +111,9 @@ async def writer(request: Request, key: Key = None, match: Match = None) -> Writ
     service, identity = request.app.state.service, identity_of(request)
     command_id = command_id_of_key(identity.tenant, identity.principal, key) if key else uuid4()
     correlation_id = request.scope["correlation_id"]
-    return Writer(service, identity, command_id, key is None, correlation_id, _stream_version(match))
+    require = request.app.state.entrance.require
+    expected = _stream_version(match)
+    return Writer(service, identity, command_id, key is None, correlation_id, expected, require)
 
 
 def _stream_version(match: str | None) -> int | None:

@@ -9,6 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from domain.alert_rules import RULES_MAX, AlertRule, check_rules
 from domain.categories import Category
+from domain.guardrails.category_law import with_output_contract
 from domain.guardrails.contracts import Contract
 from domain.guardrails.gates import check_contracts
 from domain.ml_module_def.manifest import InputRole, Manifest
@@ -42,7 +43,8 @@ def parse_definition(text: bytes, *, package_sha256: str, package_bytes: int) ->
     """Read and check a definition.toml.
 
     Raises DefinitionManifestMalformed, DefinitionVersionMalformed, DefinitionEntryPointMissing,
-    GuardrailKindUnknown, GuardrailContractMalformed, AlertRuleInvalid.
+    GuardrailKindUnknown, GuardrailContractMalformed, DefinitionOutputContractMissing,
+    AlertRuleInvalid.
     """
     file = _decode(text)
     _check_version(file.version)
@@ -50,6 +52,7 @@ def parse_definition(text: bytes, *, package_sha256: str, package_bytes: int) ->
     _check_inputs(file.inputs)
     _check_requirements(file.requirements)
     check_contracts(file.contracts)
+    contracts = with_output_contract(file.category, file.contracts, [one.role for one in file.inputs])
     check_rules(file.alerts)
     return Manifest(
         name=file.name,
@@ -60,7 +63,7 @@ def parse_definition(text: bytes, *, package_sha256: str, package_bytes: int) ->
         package_bytes=package_bytes,
         entry_points={role: file.entry_points[role] for role in ENTRY_POINTS},
         inputs=file.inputs,
-        contracts=file.contracts,
+        contracts=contracts,
         requirements=file.requirements,
         alerts=file.alerts or msgspec.UNSET,
     )

@@ -55,6 +55,9 @@ def _of_run(event: Event) -> str | None:
         case GuardrailEvaluated(report=report):
             issues = _count(len(report.issues), "issue")
             verdict = "passed" if report.ok else report.enforced_as
+            if report.overridden_by:
+                who = report.overridden_by
+                return f"{who} overrode the gate {report.gate} of {report.target} with {issues}."
             return f"The gate {report.gate} {verdict} {report.target} with {issues}."
         case _:
             return None

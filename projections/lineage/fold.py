@@ -55,6 +55,8 @@ def _run(recorded: RecordedEvent, event: RunSubmitted, rows: Rows) -> None:
     run = _node(recorded, rows, kind, event.run_id, event.instance, str(event.definition))
     sources: dict[tuple[int, int], None] = {}
     for pinned in event.inputs:
+        if pinned.use == "watched":
+            continue  # what a monitoring judges are the predictions and what came of them
         use = OUTCOME if pinned.use == "outcome" else INPUT
         sources[_known(recorded, rows, "dataset_version", f"{pinned.dataset}@{pinned.version}"), use] = None
     if event.model is not None:

@@ -104,8 +104,14 @@ def test_an_instance_of_a_deprecated_definition_goes_on_with_a_warning_at_each_g
     desk.send(UpdateInstance(name="spx-alpha", description="goes on"))
     desk.send(PromoteVersion(instance="spx-alpha", number=desk.train()))
     gates = [one.event.report for one in desk.since(0) if isinstance(one.event, GuardrailEvaluated)]
-    assert [report.gate for report in gates] == ["run_complete", "version_promote"]
-    for report in gates:
+    assert [report.gate for report in gates] == [
+        "definition_submit",
+        "instance_update",
+        "run_submit",
+        "run_complete",
+        "version_promote",
+    ]
+    for report in gates[1:]:
         assert (report.ok, report.enforced_as) == (True, "warned")
         assert [issue.code for issue in report.issues] == ["definition.deprecated"]
 

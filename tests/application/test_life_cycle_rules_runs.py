@@ -427,5 +427,5 @@ def test_refused_ends_leave_no_trace_and_gate_reports_always_do(desk: Desk) -> N
     desk.train()
     desk.train(rank_ic=0.0)
     reports = [one for one in desk.since(0) if one.action == "guardrail.evaluated"]
-    assert len(reports) == 2
+    assert len(reports) == 3
     assert all(one.event is not None for one in desk.since(0))

@@ -1,8 +1,11 @@
 """The demonstration is played once; every test looks at what it printed and what it left."""
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +42,28 @@ def demo(data: Path, home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         program, cwd=home, env=environment, capture_output=True, text=True, timeout=SECONDS_MAX, check=False
     )
+
+
+@contextmanager
+def serving(data: Path) -> Iterator[str]:
+    """The service on a data folder; yields its address."""
+    program = [
+        sys.executable,
+        "-P",
+        "-m",
+        "infrastructure.cli.main",
+        "up",
+        "--data",
+        str(data),
+        "--port",
+        "0",
+    ]
+    with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True) as service:
+        try:
+            assert service.stdout is not None
+            yield re.findall(r"http://127\.0\.0\.1:\d+", service.stdout.readline())[0]
+        finally:
+            service.terminate()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 from domain.dataset.events import DatasetVersionWritten
 from domain.ml_module_def.events import DefinitionEvaluated
 from domain.model_version.events import VersionPromoted, VersionRegistered, VersionRolledBack
-from domain.run.events import RunCompleted
+from domain.run.events import RunCompleted, RunSubmitted
 from infrastructure.activity_log import open_readonly
 from infrastructure.bootstrap import log_path
 from infrastructure.verification import replay_export
@@ -33,7 +33,7 @@ def events_of(played, kind):
 def test_it_ends_well(played):
     assert played.status == 0, played.text
     assert "NOT TRUE" not in played.text
-    parts = [f"{number} " for number in range(1, 7)]
+    parts = [f"{number} " for number in range(1, 8)]
     assert [line[:2] for line in played.text.splitlines() if re.match(r"\d [A-Z]", line)] == parts
 
 
@@ -110,17 +110,86 @@ def test_the_figures_of_data_and_models_are_those_of_the_log(played):
     versions = [one.event for one in events_of(played, VersionRegistered)]
     assert all(not version.external for version in versions)
     shown = [float(value) for value in lines(played, r"rank IC out of sample ([\d.]+)")]
-    assert shown == [round(one.metrics["rank_ic"], 3) for one in versions if one.instance == "spx-alpha"]
+    alpha = sorted((one for one in versions if one.instance == "spx-alpha"), key=lambda one: one.number)
+    assert shown == [round(one.metrics["rank_ic"], 3) for one in alpha[:2]]
     (auc,) = lines(played, r"AUC against NBER recessions ([\d.]+)")
     assert [round(one.metrics["auc"], 3) for one in versions if one.instance == "us-regime"] == [float(auc)]
     ended = Counter(recorded.action for recorded in events_of(played, RunCompleted))
-    assert ended == {"training_run.completed": 3, "inference_run.completed": 2}
+    assert ended == {
+        "training_run.completed": 10,
+        "inference_run.completed": 9,
+        "monitoring_run.completed": 2,
+    }
 
 
 def test_the_refusals_left_no_event(played):
-    codes = lines(played, r"^  .*  ((?:pit|run)\.\w+)$")
-    assert codes == ["pit.backdated_write", "pit.model_from_future", "run.already_finished"]
+    codes = lines(played, r"^  .*  ((?:definition|pit|run)\.\w+)$")
+    assert codes == [
+        "definition.component_missing",
+        "pit.backdated_write",
+        "pit.model_from_future",
+        "run.already_finished",
+    ]
     assert not [event for event in played.events if event.action.endswith((".failed", ".cancelled"))]
+
+
+def test_a_definition_that_looks_ahead_passed_its_own_tests_and_was_refused(played):
+    (ref,) = lines(played, r"^  (\S+@\S+) .*refused, its feature knows three sessions ahead")
+    verdicts = [
+        one.event for one in events_of(played, DefinitionEvaluated) if one.event.name == ref.split("@")[0]
+    ]
+    assert [verdict.verdict for verdict in verdicts] == ["failed"]
+    checks = {check.name: check for check in verdicts[0].checks}
+    assert [name for name, check in checks.items() if not check.ok] == ["lookahead"]
+    assert "pit.lookahead reversal" in checks["lookahead"].detail
+    published = {one.event.name for one in played.events if one.action == "ml_module_def.published"}
+    assert ref.split("@")[0] not in published
+
+
+def test_the_figures_of_the_chain_are_those_of_the_log(played):
+    judged = {
+        submitted.event.instance: completed.event.metrics
+        for submitted in events_of(played, RunSubmitted)
+        for completed in events_of(played, RunCompleted)
+        if completed.action == "monitoring_run.completed" and completed.event.run_id == submitted.event.run_id
+    }
+    ((blend, equal),) = lines(played, r"rank IC ([\d.]+) \(.*\); it .* equal weights, ([\d.]+)$")
+    blend_found, equal_found = (judged["spx-blend"][name] for name in ("rank_ic", "equal_weights.rank_ic"))
+    assert (float(blend), float(equal)) == (round(blend_found, 3), round(equal_found, 3))
+    ((kept, rejected),) = lines(played, r"kept ([-\d.]+) bps, rejected ([-\d.]+) bps")
+    (picks,) = [
+        one.event for one in events_of(played, VersionRegistered) if one.event.instance == "spx-picks"
+    ]
+    assert (float(kept), float(rejected)) == (
+        round(picks.metrics["kept_bps"], 1),
+        round(picks.metrics["rejected_bps"], 1),
+    )
+    assert float(kept) > float(rejected)
+
+
+def test_the_filtered_signal_comes_from_the_prices_through_three_models(played):
+    """The way back is walked in the events themselves."""
+    sources: dict[str, set[str]] = {}
+    for one in events_of(played, RunSubmitted):
+        run = sources.setdefault(one.event.run_id, set())
+        run |= {f"{pinned.dataset}@{pinned.version}" for pinned in one.event.inputs}
+        if one.event.model is not None:
+            run.add(f"{one.event.instance}#{one.event.model.number}")
+    for one in events_of(played, VersionRegistered):
+        sources[f"{one.event.instance}#{one.event.number}"] = {one.event.run_id}
+    for one in events_of(played, DatasetVersionWritten):
+        if one.event.run_id is not None:
+            sources[f"{one.event.dataset}@{one.event.number}"] = {one.event.run_id}
+    ((newest,),) = [lines(played, r"^  (spx-picks-predictions@\d+) ←.*three models deep")]
+    reached, ahead = set(), [newest]
+    while ahead:
+        node = ahead.pop()
+        if node not in reached:
+            reached.add(node)
+            ahead += sources.get(node, set())
+    models = {node.split("#")[0] for node in reached if "#" in node}
+    assert {"spx-picks", "spx-blend", "spx-alpha"} <= models
+    assert "us-prices@1" in reached
 
 
 def test_its_log_is_whole_and_its_views_are_what_an_independent_fold_says(played):

@@ -4,13 +4,13 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from infrastructure.settings import Settings
+from tests.demo.conftest import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,21 +33,8 @@ def api(played, tmp_path_factory) -> Iterator[str]:
         pytest.fail("curl is needed: apt-get install curl")
     data = tmp_path_factory.mktemp("walk") / "data"
     shutil.copytree(played.data, data)
-    program = [
-        sys.executable,
-        "-P",
-        "-m",
-        "infrastructure.cli.main",
-        "up",
-        "--data",
-        str(data),
-        "--port",
-        "0",
-    ]
-    with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True) as service:
-        assert service.stdout is not None
-        yield re.findall(r"http://127\.0\.0\.1:\d+", service.stdout.readline())[0]
-        service.terminate()
+    with serving(data) as address:
+        yield address
 
 
 def test_the_walk_through_a_models_life_gives_what_its_comments_say(api):

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from domain.guardrails.events import GateReport, Issue
 from domain.ml_module_def import decider
 from domain.ml_module_def.commands import RecordEvaluation
 from domain.ml_module_def.errors import (
@@ -16,6 +17,7 @@ from domain.ml_module_def.errors import (
     DefinitionVersionExists,
 )
 from domain.ml_module_def.events import (
+    Check,
     DefinitionDeprecated,
     DefinitionEvaluated,
     DefinitionPublished,
@@ -58,6 +60,24 @@ def verdict_on(package_sha256: str, verdict: Any = "passed") -> RecordEvaluation
     )
 
 
+ISSUE = Issue(
+    code="guardrail.column_unfit",
+    severity="error",
+    message="no column",
+    contract="signal.bounds#0123456789abcdef",
+    observed={},
+    limit={},
+    rows=0,
+    keys=(),
+)
+GATE = GateReport(
+    gate="definition_submit",
+    target="ml_module_def:xgb-signal@1.0.0",
+    ok=True,
+    enforced_as="passed",
+    contracts=("signal.bounds#0123456789abcdef",),
+    issues=(),
+)
 SUBMITTED = DefinitionSubmitted(manifest=manifest(), submitter=AUTHOR)
 PASSED = (SUBMITTED, evaluated("passed"))
 FAILED = (SUBMITTED, evaluated("failed"))
@@ -107,6 +127,34 @@ def test_a_verdict_is_recorded_on_the_bytes_that_wait_for_it() -> None:
     given(SUBMITTED).when(lambda s: decider.record_evaluation(s, verdict_on(digest("package")))).then(
         evaluated("passed")
     )
+
+
+def behind(gate: GateReport, package: str = "package") -> Any:
+    return lambda s: decider.record_evaluation(s, verdict_on(digest(package)), gate)
+
+
+def test_a_passed_gate_is_one_more_check_of_the_evaluation() -> None:
+    check = Check(name="contracts", ok=True, seconds=0.0, detail="contracts that hold: 1")
+    given(SUBMITTED).when(behind(GATE)).then(evaluated("passed", checks=(PASSED_CHECK, check)))
+
+
+def test_a_gate_that_only_warns_says_so_in_its_check() -> None:
+    check = Check(name="contracts", ok=True, seconds=0.0, detail="no column")
+    warned = replace(GATE, enforced_as="warned", issues=(ISSUE,))
+    given(SUBMITTED).when(behind(warned)).then(evaluated("passed", checks=(PASSED_CHECK, check)))
+
+
+def test_a_blocked_gate_makes_the_evaluation_a_failure_that_knows_no_columns() -> None:
+    check = Check(name="contracts", ok=False, seconds=0.0, detail="no column")
+    blocked = replace(GATE, ok=False, enforced_as="blocked", issues=(ISSUE,))
+    failed = evaluated("failed", checks=(PASSED_CHECK, check), hyper_parameter_schema={}, output_columns={})
+    given(SUBMITTED).when(behind(blocked)).then(failed)
+
+
+@pytest.mark.parametrize("history", [PASSED, FAILED, DEPRECATED])
+def test_a_gate_changes_nothing_for_a_verdict_that_comes_late(history: tuple[Any, ...]) -> None:
+    given(*history).when(behind(GATE)).then()
+    given(SUBMITTED).when(behind(GATE, "stale")).then()
 
 
 def test_a_verdict_on_other_bytes_changes_nothing() -> None:

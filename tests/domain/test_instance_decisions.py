@@ -125,7 +125,8 @@ def test_an_update_without_a_difference_changes_nothing() -> None:
 
 
 def test_every_field_of_the_specification_can_be_updated_by_command() -> None:
-    assert set(UpdateInstance.__struct_fields__) - {"name"} == set(Specification.__struct_fields__)
+    fields = set(UpdateInstance.__struct_fields__) - {"name", "override"}
+    assert fields == set(Specification.__struct_fields__)
 
 
 def test_archiving_is_final_and_happens_once() -> None:

@@ -1,4 +1,4 @@
-"""The real data and both definitions, loaded once; frames are never changed."""
+"""The real data and the definitions, loaded once and judged once; frames are never changed."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from infrastructure.demo import sources
+from tests.examples.chained import judged_blend, judged_picks
 from tests.examples.definitions import load_definition
 from tests.examples.walk_forward import Frames, Judged, judge, known
 
@@ -42,3 +43,27 @@ def whole_signal(signal: SimpleNamespace, market: Frames) -> Judged:
 def whole_regime(regime: SimpleNamespace, economy: Frames) -> Judged:
     """The regimes judged over the 122 quarters from the 80th on."""
     return judge(regime, economy, clock="macro", horizon=0, lag=0)
+
+
+@pytest.fixture(scope="session")
+def relevance() -> SimpleNamespace:
+    return load_definition("feature-relevance")
+
+
+@pytest.fixture(scope="session")
+def whole_rules(market: Frames) -> Judged:
+    """The three rules judged over 2000 to 2022."""
+    definition = load_definition("rule-signals")
+    return judge(definition, known(market, END), clock="prices", horizon=5, lag=1)
+
+
+@pytest.fixture(scope="session")
+def whole_blend(market: Frames, whole_signal: Judged, whole_rules: Judged) -> Judged:
+    """The combination judged over 2009 to 2022."""
+    return judged_blend(load_definition("nnls-combiner"), market, whole_signal, whole_rules)
+
+
+@pytest.fixture(scope="session")
+def whole_picks(market: Frames, whole_blend: Judged) -> Judged:
+    """The filtered combination judged over 2014 to 2022."""
+    return judged_picks(load_definition("ranker-filter"), market, whole_blend)

@@ -7,7 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PACKAGES = ("gmm-regime", "xgb-signal")
+PACKAGES = (
+    "feature-relevance",
+    "gmm-regime",
+    "nnls-combiner",
+    "ranker-filter",
+    "rule-signals",
+    "xgb-signal",
+)
 COMPONENTS = ("model", "training", "inference", "monitoring")
 
 

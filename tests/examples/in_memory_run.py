@@ -20,6 +20,7 @@ class InMemoryRun:
         self.points: list[tuple[str, int, float]] = []
         self.artifact: Path | None = None
         self.output: pl.DataFrame | None = None
+        self.reports: dict[str, bytes] = {}
 
     def revisions(self, role: str, as_of: datetime) -> pl.DataFrame:
         """Every row known at a moment, numbered in the order of the frame."""
@@ -51,6 +52,10 @@ class InMemoryRun:
     def stage_output(self, path: Path, decisions: Sequence[date] | None = None) -> None:
         """Keep the predictions."""
         self.output = pl.read_parquet(path)
+
+    def stage_report(self, path: Path, name: str) -> None:
+        """Keep the report."""
+        self.reports[name] = path.read_bytes()
 
     def complete(self, metrics: Mapping[str, float], facts: Mapping[str, Any]) -> None:
         """Keep the results."""

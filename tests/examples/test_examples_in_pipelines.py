@@ -172,4 +172,4 @@ def test_equal_inputs_give_an_equal_model_file(economy: Frames, tmp_path: Path, 
         assert run.artifact is not None
         files.append({path.name: path.read_bytes() for path in run.artifact.rglob("*.json")})
     assert files[0] == files[1]
-    assert set(files[0]) == {"model.json", "mixture.json"}
+    assert set(files[0]) == {"model.json", "mixture.json", "reference.json"}

@@ -102,3 +102,9 @@ def test_a_contract_of_the_regimes_names_the_columns_that_the_predictor_writes(t
     contracts = {one.kind: one.config for one in inspected("gmm-regime", tmp_path).contracts}
     assert contracts["signal.schema"]["columns"] == columns
     assert set(contracts["regime.probabilities"]["columns"]) < set(columns)
+
+
+@pytest.mark.parametrize("package", ["feature-relevance", "ranker-filter"])
+def test_the_price_features_of_other_definitions_are_those_of_the_signal(package: str):
+    copied = EXAMPLES / package / "training" / "price_features.py"
+    assert copied.read_bytes() == (EXAMPLES / "xgb-signal" / "training" / "features.py").read_bytes()

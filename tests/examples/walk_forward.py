@@ -53,8 +53,9 @@ def judge(definition: SimpleNamespace, frames: Frames, *, clock: str, horizon: i
     )
     fitted = [_block(definition, rows, features.columns[2:], block) for block in blocks]
     predictions = pl.concat([predicted for predicted, _ in fitted])
-    judged = predictions.join(rows.select("date", "entity", "outcome"), on=["date", "entity"])
-    evaluation = Evaluation(judged.drop_nulls("outcome"), fitted[-1][1])
+    outcomes = rows.select("date", "entity", "outcome")
+    judged = predictions.join(outcomes, on=["date", "entity"])
+    evaluation = Evaluation(judged.drop_nulls("outcome"), fitted[-1][1], _left_out(rows, predictions))
     last = point_in_time.last_trainable(sessions["session"], horizon, sessions, sessions["close"][-1])
     return Judged(definition.evaluator().evaluate(evaluation), predictions, blocks, rows, last)
 
@@ -66,5 +67,16 @@ def _block(
     test = rows.filter(pl.col("date").is_in(block.test.implode()))
     model = definition.model(definition.model.Params())
     model.fit(train.select(names), train["target"], train["date"])
-    predicted = definition.predictor().rows(test.select("date", "entity"), model.predict(test.select(names)))
-    return predicted, getattr(model, "train_facts", {})
+    raw = model.predict(test.select(names))
+    predicted = definition.predictor().rows(test.select("date", "entity", *names), raw)
+    return predicted.select("date", "entity", *definition.predictor.columns), getattr(
+        model, "train_facts", {}
+    )
+
+
+def _left_out(rows: pl.DataFrame, predictions: pl.DataFrame) -> pl.DataFrame | None:
+    """What a filter did not keep of the dates that it predicted; None for what keeps every row."""
+    offered = rows.filter(pl.col("date").is_in(predictions["date"].implode()))
+    if "signal" not in offered.columns:
+        return None
+    return offered.drop_nulls("outcome").join(predictions, on=["date", "entity"], how="anti")

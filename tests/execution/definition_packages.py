@@ -167,6 +167,7 @@ class Monitor(BaseMonitor):
     """The evaluator's metrics."""
 
     key_metric = "corr"
+    evidently = False
 
     def performance(self, evaluation):
         """On realised outcomes."""

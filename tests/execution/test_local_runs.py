@@ -47,7 +47,7 @@ def test_a_training_hands_over_a_model_metrics_steps_and_facts(desk: Desk, execu
     names = {point.name for command in desk.points for point in command.points}
     assert names == {"corr", "rows"}
     with zipfile.ZipFile(desk.artifacts.checked_path(done.artifact.sha256)) as archive:
-        assert archive.namelist() == ["model.json", "model/weights.txt"]
+        assert archive.namelist() == ["model.json", "model/weights.txt", "reference.json"]
 
 
 def test_the_same_training_gives_the_same_artifact_bit_for_bit(desk: Desk, executor: LocalExecutor) -> None:

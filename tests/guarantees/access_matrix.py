@@ -63,6 +63,8 @@ READS = {
     f"GET {API}/runs/{{run_id}}/metrics": row("/runs/{run}/metrics", 404),
     f"GET {API}/runs/{{run_id}}/progress": row("/runs/{run}/progress", 404),
     f"GET {API}/runs/{{run_id}}/logs": row("/runs/{run}/logs", 404),
+    f"GET {API}/runs/{{run_id}}/reports/measured": row("/runs/{run}/reports/measured", 404),
+    f"GET {API}/runs/{{run_id}}/reports/evidently": row("/runs/{run}/reports/evidently", 404),
     f"GET {API}/runs/{{run_id}}/reproductions": row("/runs/{run}/reproductions", 404),
     f"GET {API}/workflows/{{correlation_id}}": row("/workflows/{workflow}", 404),
     f"GET {API}/versions": row("/versions"),

@@ -3,6 +3,7 @@
 The tables are literal: a new route without an entry fails, and so does an entry that asks another route.
 """
 
+import gzip
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -217,6 +218,32 @@ def show_logs(life: Life) -> httpx.Response:
     return printed
 
 
+MEASURED: dict[str, Any] = {
+    "form": 1,
+    **dict.fromkeys(("run", "instance", "definition", "category", "as_of"), "x"),
+    **{name: {} for name in ("facts", "drift", "quality", "freshness", "performance", "not_measured")},
+    "coverage": None,
+    "degraded": None,
+    "distributions": {},
+    "series": [],
+}
+
+
+def handed_in(name: str, content: bytes, path: str) -> Ask:
+    """What a monitoring handed in to be read."""
+
+    def ask(life: Life) -> httpx.Response:
+        in_production(life)
+        life.inferred()
+        run_id = life.submit(kind="monitoring", as_of="2024-03-11T22:00:00Z")
+        sha256 = life.client.post(f"{API}/blobs", content=content).json()["sha256"]
+        done = {"facts": {f"{name}_sha256": sha256}}
+        life.post(f"/runs/{run_id}/complete", done, headers=life.claim(run_id))
+        return life.client.get(f"{API}/runs/{run_id}/reports/{path}", params={"after": life.head()})
+
+    return ask
+
+
 def stream_activity(life: Life) -> httpx.Response:
     """One event of the stream, which is the log's first."""
     with life.client.stream("GET", f"{API}/activity/stream", params={"beyond": 0}) as answer:
@@ -293,6 +320,8 @@ CHANGES: dict[str, Ask] = {
     "complete_run": complete_run,
     "fail_run": report("fail", {"code": "run.crashed", "message": "no luck"}),
     "show_logs": show_logs,
+    "show_measured": handed_in("report", json.dumps(MEASURED).encode(), "measured"),
+    "show_evidently": handed_in("evidently", gzip.compress(b"<p>drift</p>"), "evidently"),
     "acknowledge_alert": change(alerted, "/alerts/{}/acknowledge"),
     "resolve_alert": change(alerted, "/alerts/{}/resolve", REASON),
     "annotate_version": change(trained, "/versions/{}", {"tags": ["keep"]}, "PATCH"),

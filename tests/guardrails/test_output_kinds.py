@@ -185,4 +185,6 @@ def test_coverage_counts_each_decision_that_lacks_rows(present: set[int], expect
     ).with_columns(entity=pl.lit("A"))
     run = MeasuredRun(decisions=decided(*(days(21)[n] for n in expected)))
     config: Any = frames.signal_coverage.Config(entities=1)
-    assert frames.coverage(config, rows, run).breaching == len(expected - present)
+    figures = frames.coverage(config, rows, run)
+    assert figures is not None
+    assert figures.breaching == len(expected - present)

@@ -1,11 +1,14 @@
 """The whole life of a model through the routes, and what the past looked like."""
 
+import gzip
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
+import pytest
 
+from infrastructure.http.errors import RunReportMissing
 from tests.http.life import API, CSV, PRICES, ZIP, Life, package
 
 
@@ -282,6 +285,36 @@ def test_the_log_that_a_worker_hands_over_is_shown(life: Life):
     life.post(f"/runs/{run_id}/fail", failure, headers=token)
     answer = life.client.get(f"{API}/runs/{run_id}/logs", params={"after": life.head()})
     assert (answer.status_code, answer.text) == (200, "epoch 1")
+
+
+def monitored(life: Life, facts: dict[str, Any]) -> str:
+    """A completed monitoring with these facts; its run."""
+    life.ready_instance()
+    life.promoted()
+    life.inferred()
+    run_id = life.submit(kind="monitoring", as_of="2024-03-11T22:00:00Z")
+    life.post(f"/runs/{run_id}/complete", {"facts": facts}, headers=life.claim(run_id))
+    life.get(f"/runs/{run_id}", after=life.head())
+    return run_id
+
+
+def test_a_page_that_a_monitoring_handed_in_is_shown_in_a_sandbox(life: Life):
+    page = gzip.compress(b"<p>drift</p>")
+    sha256 = life.client.post(f"{API}/blobs", content=page).json()["sha256"]
+    run_id = monitored(life, {"evidently_sha256": sha256})
+    shown = life.client.get(f"{API}/runs/{run_id}/reports/evidently")
+    assert shown.text == "<p>drift</p>"
+    assert shown.headers["Content-Security-Policy"].startswith("sandbox allow-scripts; default-src 'none'")
+    assert shown.headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "../../etc/passwd", b"{}", b"\xff"])
+def test_a_report_that_no_run_handed_in_or_that_is_none_is_missing(life: Life, wrong: Any):
+    if isinstance(wrong, bytes):
+        wrong = life.client.post(f"{API}/blobs", content=wrong).json()["sha256"]
+    run_id = monitored(life, {} if wrong is None else {"report_sha256": wrong})
+    missing = life.get(f"/runs/{run_id}/reports/measured", 404)
+    assert missing["code"] == RunReportMissing.code == "run.report_missing"
 
 
 def test_a_version_is_annotated_and_archived(life: Life):

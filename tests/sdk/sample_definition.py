@@ -109,6 +109,7 @@ class Monitor(base.BaseMonitor):
     """The evaluator's metrics on realised outcomes."""
 
     key_metric = "error"
+    evidently = False
 
     def performance(self, evaluation: base.Evaluation) -> dict[str, float]:
         return Evaluator().evaluate(evaluation)
@@ -172,6 +173,7 @@ class MemoryExecutor:
         self.facts: dict[str, Any] = {}
         self.artifact: Path | None = None
         self.output: pl.DataFrame | None = None
+        self.reports: dict[str, bytes] = {}
 
     def revisions(self, role: str, as_of: datetime) -> pl.DataFrame:
         return self.histories[role].filter(pl.col("knowledge_date") <= as_of)
@@ -197,6 +199,9 @@ class MemoryExecutor:
     def stage_output(self, path: Path, decisions: Sequence[date] | None = None) -> None:
         self.output = pl.read_parquet(path)
 
+    def stage_report(self, path: Path, name: str) -> None:
+        self.reports[name] = path.read_bytes()
+
     def complete(self, metrics: Mapping[str, float], facts: Mapping[str, Any]) -> None:
         self.metrics, self.facts = dict(metrics), dict(facts)
 
@@ -214,7 +219,7 @@ def described(
         kind=kind,
         instance="sample",
         definition="sample@1.0.0",
-        category="signal",
+        category=changes.pop("category", "signal"),
         entry_points={"model": "model.mean:MeanModel"},
         package_folder="",
         as_of=as_of,

@@ -6,6 +6,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from application.bus import Sender
+from domain.access.roles import includes
 from domain.catalogue import COMMANDS
 from domain.shared.command import Command, CommandMessage
 from domain.shared.errors import CommandMalformed, CommandUnknown
@@ -13,7 +14,7 @@ from infrastructure.http.bodies import JsonBody, decoded_exactly
 from infrastructure.http.errors import CommandNotFromOutside
 from infrastructure.http.reading import identity_of
 from infrastructure.http.results import Written
-from infrastructure.http.route_roles import needed_for
+from infrastructure.http.route_roles import OVERRIDE_ROLE, needed_for
 from infrastructure.http.schemas import answers, exact_body
 from infrastructure.http.writing import Writer
 
@@ -33,12 +34,13 @@ def send_command(request: Request, content: JsonBody) -> Response:
     message = decoded_exactly(content, CommandMessage)
     command = _command(message)
     service, identity = request.app.state.service, identity_of(request)
-    request.app.state.entrance.require(identity, needed_for(type(command)), message.type)
+    require = request.app.state.entrance.require
+    require(identity, needed_for(command), message.type)
     sender = _sender(message, request)
     outcome = service.bus.send(command, sender)
     status = 202 if message.type in _WORK_GOES_ON else 201 if message.type in _CREATED else 200
     correlation_id = sender.correlation_id or UUID(int=0)
-    writer = Writer(service, identity, UUID(message.command_id), False, correlation_id, None)
+    writer = Writer(service, identity, UUID(message.command_id), False, correlation_id, None, require)
     return writer.answer(outcome, status=status)
 
 
@@ -61,6 +63,7 @@ def _sender(message: CommandMessage, request: Request) -> Sender:
     return Sender(
         tenant=identity.tenant,
         actor=identity.actor,
+        may_override=includes(identity.role, OVERRIDE_ROLE),
         command_id=_uuid(message.command_id, "command_id"),
         reason=message.reason,
         correlation_id=_uuid(correlation, "correlation_id")

@@ -6,16 +6,19 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Query, Response
 
+from application.ports import Outcome
 from application.queries import InstanceFilter
 from application.schedules.upcoming import UpcomingView, upcoming
 from application.views import InstanceView, Page, ProductionView
+from domain.model_instance import decider
 from domain.model_instance.commands import ArchiveInstance, CreateInstance, UpdateInstance
 from domain.model_instance.errors import InstanceUnknown
 from infrastructure.http.bodies import JsonBody, decoded
+from infrastructure.http.gate_reports import report_of
 from infrastructure.http.reading import Part, Read, found
 from infrastructure.http.results import GateWritten, Written
 from infrastructure.http.schemas import answers, body
-from infrastructure.http.writing import Write
+from infrastructure.http.writing import Write, Writer
 
 router = APIRouter(prefix="/instances", tags=["instances"])
 
@@ -46,11 +49,7 @@ def create_instance(content: JsonBody, write: Write, dry_run: DryRun = False) ->
     """Create an instance and its predictions dataset."""
     command, reason = decoded(content, CreateInstance)
     outcome = write.send(command, reason, target=f"model_instance:{command.name}", dry_run=dry_run)
-    location = f"/api/v1/instances/{command.name}"
-    report = outcome.facts.get("report")
-    return write.answer(
-        outcome, status=201, location=location, of=GateWritten, dry_run=dry_run, report=report
-    )
+    return _gated(write, outcome, command.name, status=201, dry_run=dry_run)
 
 
 @router.get("", **answers(Page[InstanceView]))
@@ -99,13 +98,13 @@ def show_schedules(name: str, read: Read) -> Response:
 @router.patch(
     "/{name}",
     openapi_extra=body(UpdateInstance, "name"),
-    **answers(Written, refusals=[404, 409, 412, 413, 415, 422]),
+    **answers(GateWritten, refusals=[404, 409, 412, 413, 415, 422]),
 )
 def update_instance(name: str, content: JsonBody, write: Write) -> Response:
     """Change the configuration of later runs; fields that are left out stay."""
     command, reason = decoded(content, UpdateInstance, name=name)
     outcome = write.send(command, reason, target=f"model_instance:{name}")
-    return write.answer(outcome, location=f"/api/v1/instances/{name}")
+    return _gated(write, outcome, name)
 
 
 @router.post(
@@ -118,3 +117,18 @@ def archive_instance(name: str, content: JsonBody, write: Write) -> Response:
     command, reason = decoded(content, ArchiveInstance, name=name)
     outcome = write.send(command, reason, target=f"model_instance:{name}")
     return write.answer(outcome, location=f"/api/v1/instances/{name}")
+
+
+def _gated(
+    write: Writer, outcome: Outcome, name: str, *, status: int = 200, dry_run: bool = False
+) -> Response:
+    stream = decider.stream(name)
+    report = (
+        outcome.facts.get("report")
+        if dry_run
+        else report_of(write.service, write.identity.tenant, write.command_id, stream)
+    )
+    location = f"/api/v1/instances/{name}"
+    return write.answer(
+        outcome, status=status, location=location, of=GateWritten, dry_run=dry_run, report=report
+    )

@@ -112,7 +112,7 @@ def show_run(run_id: str, read: Read) -> Response:
 
 @router.get("/runs/{run_id}/report", **answers(GateReports, refusals=[404]))
 def show_report(run_id: str, read: Read) -> Response:
-    """What the gates said of the run's output."""
+    """What the gates said of the run: before it was pending, and of its output."""
     at = read.moment()
     run = found(read.queries.run(read.tenant, run_id, at), RunUnknown, f"run {run_id}")
     return read.show(GateReports(items=read.queries.gate_reports(read.tenant, run.node, at)))

@@ -152,6 +152,14 @@ class Api(Generic[J, B]):
         """What a run printed."""
         return self._bytes(Call("GET", f"/runs/{run_id}/logs"))
 
+    def get_run_report(self, run_id: str) -> J:
+        """Everything that a monitoring run measured."""
+        return self._json(Call("GET", f"/runs/{run_id}/reports/measured"))
+
+    def get_evidently_page(self, run_id: str) -> B:
+        """Evidently's page of a monitoring run, as HTML."""
+        return self._bytes(Call("GET", f"/runs/{run_id}/reports/evidently"))
+
     def start_run(self, run_id: str, worker: str) -> J:
         """Claim a pending run that is done elsewhere; the answer's token goes with what follows."""
         return self._json(_write(f"/runs/{run_id}/start", json={"worker": worker}))
@@ -190,14 +198,17 @@ class Api(Generic[J, B]):
         """Which version was in production at a log moment, who put it there and why: {current, items}."""
         return self._json(Call("GET", f"/instances/{instance}/production", params=moment))
 
-    def stage_version(self, ref: str, *, reason: str) -> J:
-        """none → staging."""
-        return self._json(_write(f"/versions/{ref}/stage", json={"reason": reason}))
+    def stage_version(self, ref: str, *, reason: str, override: bool = False) -> J:
+        """none → staging; `override` as in `promote_version`."""
+        return self._json(_write(f"/versions/{ref}/stage", json=_answered(reason, override=override)))
 
-    def promote_version(self, ref: str, *, reason: str, dry_run: bool = False) -> J:
-        """staging → production; the answer holds the gate's report."""
+    def promote_version(self, ref: str, *, reason: str, dry_run: bool = False, override: bool = False) -> J:
+        """staging → production; the answer holds the gate's report. `override`: even if the gate blocks, for
+        whose key has the role operator.
+        """
         params = {"dry_run": "true"} if dry_run else {}
-        return self._json(_write(f"/versions/{ref}/promote", params=params, json={"reason": reason}))
+        body = _answered(reason, override=override)
+        return self._json(_write(f"/versions/{ref}/promote", params=params, json=body))
 
     def rollback(self, instance: str, *, reason: str, number: int | None = None) -> J:
         """archived → production: the former production version, or the one named."""
@@ -290,6 +301,11 @@ class Api(Generic[J, B]):
     def health(self) -> J:
         """Whether the service is there."""
         return self._json(Call("GET", "/health"))
+
+
+def _answered(reason: str, *, override: bool) -> Mapping[str, Any]:
+    """Why, and that a gate is overridden, if it is."""
+    return {"reason": reason} | ({"override": True} if override else {})
 
 
 def _write(

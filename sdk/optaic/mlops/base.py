@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
 import pydantic
 
+DriftMethod = Literal["psi", "wasserstein", "ks"]
+"""How far a column has moved from its reference; all three are distances."""
 Frames = Mapping[str, pl.DataFrame]
 """Input role → the dataset as it was known at one moment: entity str, date Date, knowledge_date Datetime(us,
 UTC), then the dataset's columns; one row a (date, entity), sorted by (date, entity)."""
@@ -159,6 +161,19 @@ class BaseMonitor(ABC):
     degraded_from: ClassVar[float] = 0.2
     """Relative loss of the key metric from which the model counts as degraded."""
     key_metric: ClassVar[str]
+    lower_is_better: ClassVar[tuple[str, ...]] = ()
+    """Own metrics of which less is better; `log_loss`, `brier`, `error`, `mae`, … are known to be so."""
+    window: ClassVar[int] = 63
+    """The newest decisions that drift and quality are measured on."""
+    drift_method: ClassVar[DriftMethod] = "psi"
+    drift_threshold: ClassVar[float] = 0.2
+    """Above this score a column has drifted."""
+    drift_columns: ClassVar[Mapping[str, tuple[DriftMethod, float]]] = {}
+    """Column → method and threshold, where they differ from the usual ones."""
+    mixes_simulated: ClassVar[bool] = False
+    """Whether live and simulated predictions are judged together; else live ones, if any is realised."""
+    evidently: ClassVar[bool] = True
+    """Whether Evidently computes the scores and writes its report: some seconds a run."""
 
     @abstractmethod
     def performance(self, evaluation: Evaluation) -> dict[str, float]:

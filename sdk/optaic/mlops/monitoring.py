@@ -1,4 +1,4 @@
-"""Checks of data and signals that user code can call anywhere: pure functions of a frame."""
+"""Monitors and checks of data and signals that user code can call anywhere: pure functions of frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from optaic.mlops.lookahead import validate_no_lookahead
 from optaic.mlops.monitoring_alerts import AlertManager
+from optaic.mlops.monitors import (
+    Check,
+    DataDriftMonitor,
+    DriftReport,
+    PerformanceMonitor,
+    PerformanceReport,
+    SuiteResult,
+    TestSuite,
+    reference_of,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -14,8 +24,16 @@ EXAMPLES = 20
 
 __all__ = [
     "AlertManager",
+    "Check",
+    "DataDriftMonitor",
+    "DriftReport",
     "Issue",
+    "PerformanceMonitor",
+    "PerformanceReport",
     "Report",
+    "SuiteResult",
+    "TestSuite",
+    "reference_of",
     "validate_data_quality",
     "validate_no_lookahead",
     "validate_signal_bounds",

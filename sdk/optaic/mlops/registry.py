@@ -130,9 +130,7 @@ def load_model(ref: str, stage: str | None = None, as_of: str | int | None = Non
     from optaic.mlops.pipelines.artifact import read_index, read_model
 
     version = get_version(ref, stage, as_of)
-    content = shared_client().download_artifact(version["ref"])
-    if hashlib.sha256(content).hexdigest() != version["artifact_sha256"]:
-        raise ArtifactHashMismatch(f"{version['ref']} is not the file that was registered")
+    content = checked_artifact(version)
     definition = version["definition"]
     package = shared_client().definition_source(definition["name"], definition["version"])
     if hashlib.sha256(package).hexdigest() != version["package_sha256"]:
@@ -145,6 +143,14 @@ def load_model(ref: str, stage: str | None = None, as_of: str | int | None = Non
         manifest = shared_client().get_definition(definition["name"], definition["version"])["manifest"]
         model = read_model(files, _model_class(code, manifest["entry_points"]["model"]), index)
         return LoadedModel(model, index, version)
+
+
+def checked_artifact(version: Json) -> bytes:
+    """A version's model file, a zip; raises ArtifactHashMismatch where it is not the registered one."""
+    content = shared_client().download_artifact(version["ref"])
+    if hashlib.sha256(content).hexdigest() != version["artifact_sha256"]:
+        raise ArtifactHashMismatch(f"{version['ref']} is not the file that was registered")
+    return content
 
 
 def transition_stage(ref: str, stage: str, *, reason: str) -> Json:

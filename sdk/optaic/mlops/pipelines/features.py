@@ -34,9 +34,10 @@ def feature_rows(
     config: Config,
     *,
     vintage: bool,
+    keeps_empty: bool = False,
 ) -> FeatureRows:
     """R9 and R10 for every decision (date, moment): each as of its own moment (vintage) or all as of the
-    run's.
+    run's. Rows without any value are left out unless `keeps_empty`.
     """
     histories = inputs.histories(inputs.feature_roles)
     cutoffs = shifted(grid.sessions, decisions["date"], -config.feature_lag)
@@ -44,14 +45,14 @@ def feature_rows(
     if not vintage:
         computed = _computed(features, frames_as_of(histories, inputs.as_of), config)
         keys = decisions.select("date").with_columns(cutoffs.alias("bound"))
-        return _result([_joined(computed, keys)], grid, config, 1)
+        return _result([_joined(computed, keys)], grid, config, 1, keeps_empty=keeps_empty)
     plan = plan_reads(histories.values(), reads)
     keys = decisions.select("date").with_columns(plan.bounds)
     parts = [
         _joined(_computed(features, frames_as_of(histories, epoch.moment), config), keys[epoch.rows])
         for epoch in plan.epochs
     ]
-    return _result(parts, grid, config, len(plan.epochs))
+    return _result(parts, grid, config, len(plan.epochs), keeps_empty=keeps_empty)
 
 
 def naive_feature_rows(
@@ -103,7 +104,9 @@ def _joined(computed: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
     return joined.drop_nulls("feature_date").drop("bound")
 
 
-def _result(parts: list[pl.DataFrame], grid: Grid, config: Config, epochs: int) -> FeatureRows:
+def _result(
+    parts: list[pl.DataFrame], grid: Grid, config: Config, epochs: int, *, keeps_empty: bool = False
+) -> FeatureRows:
     rows = pl.concat(parts)
     columns = tuple(name for name in rows.columns if name not in ("date", "entity", "feature_date"))
     ordered = rows.select("date", "entity", "feature_date", *columns)
@@ -111,5 +114,6 @@ def _result(parts: list[pl.DataFrame], grid: Grid, config: Config, epochs: int) 
         age = positions(grid.sessions, ordered["date"]) - positions(grid.sessions, ordered["feature_date"])
         fresh = (age <= config.max_age).fill_null(value=False)
         ordered = ordered.with_columns(pl.when(fresh).then(pl.col(columns)).otherwise(None))
-    valued = ordered.filter(~pl.all_horizontal(pl.col(columns).is_null()))
-    return FeatureRows(valued.sort("date", "entity"), columns, epochs)
+    if not keeps_empty:
+        ordered = ordered.filter(~pl.all_horizontal(pl.col(columns).is_null()))
+    return FeatureRows(ordered.sort("date", "entity"), columns, epochs)

@@ -12,6 +12,7 @@ from optaic.mlops.pipelines.features import feature_rows
 from optaic.mlops.pipelines.grid import Grid, make_grid
 from optaic.mlops.pipelines.knowledge import Inputs, Reader
 from optaic.mlops.pipelines.output import predict_rows
+from optaic.mlops.pipelines.stacking import only_current, refuse_in_sample
 from optaic.mlops.point_in_time import MOMENT
 from optaic.mlops.runner.components import Components
 from optaic.mlops.runner.connection import RunRefused
@@ -43,13 +44,15 @@ def infer(description: RunDescription, components: Components, connection: Conne
     connection.progress(0.0, "reading inputs")
     grid = make_grid(description, inputs, connection, components.trainer())
     decisions = _decisions(description, grid, model)
+    refuse_in_sample(inputs, grid)
     config = description.config.model_copy(update={"feature_cols": index.features})
     connection.progress(0.3, "computing features")
     features = feature_rows(components.features(), inputs, grid, decisions, config, vintage=True)
     connection.progress(0.7, "predicting")
     predictor = components.predictor()
     fitted = read_model(folder, components.model, index)
-    output = predict_rows(fitted, predictor, features.frame, index.features, description.category)
+    current = only_current(features.frame, description)
+    output = predict_rows(fitted, predictor, current, index.features, description.category)
     path = Path("predictions.parquet")
     _with_origin(output, decisions, model).write_parquet(path)
     connection.stage_output(path.resolve(), decisions["date"].to_list())

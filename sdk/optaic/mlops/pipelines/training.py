@@ -12,11 +12,14 @@ import polars as pl
 import pydantic
 
 from optaic.mlops.base import BaseEvaluator, BaseTrainer, Evaluation
+from optaic.mlops.measures.profiles import Reference
 from optaic.mlops.pipelines.artifact import ModelIndex, write_model
 from optaic.mlops.pipelines.features import FeatureRows, feature_rows
 from optaic.mlops.pipelines.grid import Grid, make_grid
 from optaic.mlops.pipelines.knowledge import Inputs, Reader
 from optaic.mlops.pipelines.labels import label_rows, target_of
+from optaic.mlops.pipelines.reference import training_reference, write_reference
+from optaic.mlops.pipelines.stacking import only_current, refuse_in_sample
 from optaic.mlops.pipelines.walk_forward import Fold, Rows, make_model, walk_forward, window_begins
 from optaic.mlops.point_in_time import last_trainable
 from optaic.mlops.runner.components import Components
@@ -56,13 +59,15 @@ def train(description: RunDescription, components: Components, connection: Conne
         raise RunRefused(
             "run.nothing_to_train", "the definition decides on no session known by the run's as_of"
         )
+    refuse_in_sample(inputs, grid)
     vintage = config.history == "vintage"
     connection.progress(0.1, "computing features")
     features = feature_rows(components.features(), inputs, grid, grid.decisions, config, vintage=vintage)
     connection.progress(0.3, "computing labels")
     target = target_of(components.target, config, grid)
     labels = label_rows(target, inputs, grid, config, vintage=vintage)
-    rows = Rows(features.frame.join(labels, on=["date", "entity"]).sort("date", "entity"), features.columns)
+    current = only_current(features.frame, description)
+    rows = Rows(current.join(labels, on=["date", "entity"]).sort("date", "entity"), features.columns)
     past = rows.where(window_begins(grid.sessions["session"], config.train_window))
     if past.frame.is_empty():
         raise RunRefused(
@@ -74,6 +79,7 @@ def train(description: RunDescription, components: Components, connection: Conne
     index = _index(description, components, params, features)
     folder = Path("artifact")
     write_model(folder, model, index)
+    write_reference(folder, _reference(past, folds, components, description))
     connection.stage_artifact(folder.resolve(), components.model.format)
     connection.progress(1.0, "done")
     connection.complete(metrics, _facts(features, labels, past, folds, grid, config, description))
@@ -124,9 +130,7 @@ def _metrics(
     ]
     if points:
         connection.log_metrics(points)
-    together = pl.concat([fold.predictions for fold in folds])
-    left_out = [fold.rejected for fold in folds if fold.rejected is not None]
-    rejected = pl.concat(left_out) if left_out else None
+    together, rejected = _together(folds)
     metrics = evaluator.evaluate(Evaluation(together, train_facts, rejected))
     infinite = sorted(name for name, value in metrics.items() if not math.isfinite(value))
     if infinite:
@@ -134,6 +138,21 @@ def _metrics(
             "run.metric_not_finite", f"the evaluator gave {infinite[0]} = {metrics[infinite[0]]}"
         )
     return {name: float(value) for name, value in metrics.items()}
+
+
+def _together(folds: list[Fold]) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """What all blocks predicted, and what a filter left out in them."""
+    left_out = [fold.rejected for fold in folds if fold.rejected is not None]
+    return pl.concat([fold.predictions for fold in folds]), pl.concat(left_out) if left_out else None
+
+
+def _reference(
+    trained: Rows, folds: list[Fold], components: Components, description: RunDescription
+) -> Reference:
+    judged, rejected = _together(folds) if folds else (None, None)
+    output = list(components.predictor.columns)
+    monitor = components.monitor()
+    return training_reference(trained, judged, output, description.category, monitor, rejected)
 
 
 def _index(

@@ -85,6 +85,10 @@ class RunConnection:
         value = self._call("stage_artifact", {"path": str(folder), "format": artifact_format})
         return str(value["sha256"])
 
+    def stage_report(self, path: Path, name: str) -> None:
+        """Hand in a report: `report` (JSON) or `evidently` (gzipped HTML)."""
+        self._call("stage_report", {"path": str(path), "name": name})
+
     def complete(self, metrics: Mapping[str, float], facts: Mapping[str, Any]) -> None:
         """Hand over the results; they count once the process ended well."""
         self._call("complete", {"metrics": dict(metrics), "facts": dict(facts)})

@@ -16,8 +16,10 @@ class Input(_Told):
     dataset: str
     version: int
     role: str
-    use: Literal["input", "outcome"] = "input"
+    use: Literal["input", "outcome", "watched"] = "input"
     calendar: str | None = None
+    simulated: tuple[tuple[int, int], ...] = ()
+    """Predictions: first and last `seq` of the rows that were recorded too late to be live."""
 
 
 class Config(_Told):
@@ -66,4 +68,6 @@ class RunDescription(_Told):
     config: Config
     inputs: tuple[Input, ...]
     output_dataset: str
+    feature_roles: dict[str, str] = {}
+    """Monitoring: the name of each input that features use → the role that it was pinned under."""
     model: Model | None = None

@@ -18,6 +18,7 @@ connections.
 | heartbeat | | |
 | stage_output | path of a Parquet file in the run's folder, decisions? (its dates) | |
 | stage_artifact | path of a folder in the run's folder, format | sha256 of the canonical archive |
+| stage_report | path of a file in the run's folder, name: `report` or `evidently` | |
 | complete | metrics, facts | the results are handed over; they count once the process ended well |
 | fail | code, message | the reason, told before the process ends |
 

@@ -1,0 +1,1 @@
+"""Inference: a score and a rank for each feature."""

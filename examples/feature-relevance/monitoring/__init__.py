@@ -1,0 +1,1 @@
+"""Monitoring: do the features that scored high matter afterwards?"""

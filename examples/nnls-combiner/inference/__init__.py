@@ -1,0 +1,1 @@
+"""Inference: the combination, and equal weights beside it."""

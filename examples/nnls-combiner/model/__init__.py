@@ -1,0 +1,1 @@
+"""The model: weights of the signals."""

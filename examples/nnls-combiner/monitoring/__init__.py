@@ -1,0 +1,1 @@
+"""Monitoring: are the signals worth what they were in training?"""

@@ -1,0 +1,1 @@
+"""Inference: ten signals a date, handed on as they were."""

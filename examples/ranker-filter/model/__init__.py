@@ -1,0 +1,1 @@
+"""The model: trees that rank the signals of a date."""

@@ -1,0 +1,1 @@
+"""Monitoring: do the kept signals pay more than the others did?"""

@@ -1,0 +1,1 @@
+"""Inference: three ranks, each mapped to [-1, 1]."""

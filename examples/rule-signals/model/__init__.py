@@ -1,0 +1,1 @@
+"""The model: nothing is learned, the rules are the model."""
