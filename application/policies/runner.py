@@ -60,11 +60,6 @@ class PolicyRunner:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="policies", daemon=True)
 
-    @property
-    def position(self) -> int:
-        """The last position that was acted on."""
-        return self._position
-
     def start(self) -> None:
         """Begin to follow. A log that is new to the policies, or shorter than they have come (it was restored
         from an older backup), is followed from its present head: they never act on old events.

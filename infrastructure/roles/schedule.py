@@ -77,10 +77,10 @@ class Schedule:
     def _act(self) -> None:
         """Work until told to stop, or until the turn or the fence is lost."""
         with ExitStack() as parts:
+            self._tell(parts)
             policies = self._policies()
             policies.start()
             parts.callback(policies.stop)
-            self._tell(policies.position, parts)
             leases = self._leases()
             leases.start()
             parts.callback(leases.close)
@@ -94,9 +94,10 @@ class Schedule:
                     _log.warning("no longer active")
                     return
 
-    def _tell(self, position: int, parts: ExitStack) -> None:
-        """Tell the webhook, where there is one, of alerts from where the policies stand."""
-        teller = teller_of(self._core.settings, self._context(), ProgressFrom(position))
+    def _tell(self, parts: ExitStack) -> None:
+        """Tell the webhook, where there is one, of the alerts to come."""
+        head = self._core.log.head()
+        teller = teller_of(self._core.settings, self._context(), ProgressFrom(head))
         teller.start()
         parts.callback(teller.stop)
 

@@ -262,6 +262,7 @@ READS: dict[str, Ask] = {
     "list_instances": read("/instances"),
     "show_instance": read("/instances/spx-alpha"),
     "show_production": read("/instances/spx-alpha/production"),
+    "show_schedules": read("/instances/spx-alpha/schedules"),
     "list_alerts": read("/alerts", state="open"),
     "show_alert": show_alert,
     "show_monitoring": read("/instances/spx-alpha/monitoring"),
