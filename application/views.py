@@ -178,6 +178,8 @@ class RunStartView(View, frozen=True, kw_only=True):
     worker: str
     python: str
     distributions: dict[str, str]
+    sandbox_level: str | None
+    """How its process was shut in; None where nobody said."""
     act: ActView
 
 

@@ -32,6 +32,7 @@ from infrastructure.leases import Leases
 from infrastructure.observability.seams import ObservedBus, observe_appends
 from infrastructure.packages import ZipPackages
 from infrastructure.policy_progress import PolicyProgressFile
+from infrastructure.processes.sandbox_levels import open_sandbox
 from infrastructure.run_progress import ProgressBoard, ProgressInMemory
 from infrastructure.schedules.agenda import ViewAgenda
 from infrastructure.schedules.progress import SlotProgressFile
@@ -196,13 +197,18 @@ def _executor(
 ) -> LocalExecutor:
     around = Surroundings(
         source=ServiceWork(
-            services=services, bus=bus, queries=views.queries, tenants=lambda: (settings.tenant,)
+            services=services,
+            bus=bus,
+            queries=views.queries,
+            tenants=lambda: (settings.tenant,),
+            official_level=settings.official_sandbox,
         ),
         artifacts=services.artifacts,
         datasets=services.datasets,
         sessions=sessions,
         measurer=ParquetMeasurer(),
         python=settings.python or Path(sys.executable),
+        sandbox=open_sandbox(settings.sandbox, (settings.data.resolve(),)),
     )
     return LocalExecutor(around, settings.data / "runs", slots=settings.run_slots)
 

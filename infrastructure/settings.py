@@ -52,6 +52,11 @@ class Settings(BaseSettings):
     """The opaque id of who sends commands to the embedded service; elsewhere the API key says it."""
     python: Path | None = None
     """The interpreter of runs and evaluations; None: the service's own."""
+    sandbox: Literal["auto", "L1", "L2", "L3"] = "auto"
+    """How the processes of runs and evaluations are shut in; auto: as strongly as works here. A level that is
+    named and does not work ends the start."""
+    official_sandbox: Literal["L1", "L2", "L3"] = "L2"
+    """The lowest level at which runs of instances in `official` are done; L1 is no barrier to attackers."""
     run_slots: int = Field(default=2, ge=0, le=64)
     """How many runs and evaluations go on at once; 0: none, workers elsewhere do it."""
     idle_exit_s: float = Field(default=0, ge=0)

@@ -13,6 +13,7 @@ from domain.dataset.events import DatasetVersionWritten
 from domain.ml_module_def import decider as definitions
 from domain.ml_module_def.commands import RecordEvaluation
 from domain.ml_module_def.manifest import Manifest
+from domain.model_instance import decider as instances
 from domain.run import decider as runs
 from domain.run.commands import CompleteRun, FailRun, LogMetrics, StartRun
 from domain.run.errors import RunAlreadyClaimed, RunAlreadyFinished, RunInstanceClosed, RunUnknown
@@ -23,6 +24,8 @@ from domain.shared.command import Command
 from domain.shared.errors import RuleBroken
 from infrastructure.execution.work import InputSource, RunWork, Unevaluated
 from infrastructure.leases import Tenants
+from infrastructure.processes.sandbox import Level
+from infrastructure.processes.sandbox_levels import SandboxLevelTooLow, is_at_least
 
 V = TypeVar("V")
 
@@ -33,8 +36,19 @@ _WAIT_S = 30.0
 class ServiceWork:
     """The adapter of `infrastructure.execution.work.WorkSource` on bus, log and views."""
 
-    def __init__(self, *, services: Services, bus: Bus, queries: Queries, tenants: Tenants) -> None:
-        """`tenants`: those that may have work, after the views have seen the log's head."""
+    def __init__(
+        self,
+        *,
+        services: Services,
+        bus: Bus,
+        queries: Queries,
+        tenants: Tenants,
+        official_level: Level = "L2",
+    ) -> None:
+        """`tenants`: those that may have work, after the views have seen the log's head.
+        `official_level`: the weakest sandbox for runs of instances in `official`.
+        """
+        self._official_level: Level = official_level
         self._services = services
         self._bus = bus
         self._queries = queries
@@ -60,19 +74,37 @@ class ServiceWork:
         ]
 
     def start(
-        self, run_id: str, worker: str, python: str, distributions: Mapping[str, str]
+        self, run_id: str, worker: str, python: str, distributions: Mapping[str, str], level: Level
     ) -> RunWork | None:
         """Claim a run; None if it cannot be had any more, or if what it pinned is gone: then it failed."""
-        command = StartRun(run_id=run_id, worker=worker, python=python, distributions=dict(distributions))
+        command = StartRun(
+            run_id=run_id,
+            worker=worker,
+            python=python,
+            distributions=dict(distributions),
+            sandbox_level=level,
+        )
         try:
             self._send_of_run(command)
         except (RunAlreadyClaimed, RunAlreadyFinished, RunInstanceClosed, RunUnknown):
             return None
         try:
-            return self._work(self._tenant(run_id), run_id)
+            work = self._work(self._tenant(run_id), run_id)
+            self._refuse_weak_sandbox(self._tenant(run_id), work.run.instance, level)
+            return work
         except RuleBroken as broken:
             self.fail(FailRun(run_id=run_id, code=broken.code, message=broken.detail[:4000]))
             return None
+
+    def _refuse_weak_sandbox(self, tenant: str, name: str, level: Level) -> None:
+        log = self._services.log
+        loaded = log.load(tenant, instances.stream(name), instances.INITIAL, instances.evolve)
+        space = instances.existing(loaded.state, name).space
+        if space == "official" and not is_at_least(level, self._official_level):
+            raise SandboxLevelTooLow(
+                f"{name} is in official: its runs need level {self._official_level}, here they have {level}",
+                level=level,
+            )
 
     def _work(self, tenant: str, run_id: str) -> RunWork:
         log = self._services.log

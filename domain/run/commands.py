@@ -4,6 +4,7 @@ from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from domain.guardrails.measurements import Measurements
 from domain.run.pins import Artifact, MetricName, MetricPoint
@@ -84,6 +85,8 @@ class StartRun(Command, frozen=True, kw_only=True):
     worker: str
     python: str = ""
     distributions: dict[str, str] = {}
+    sandbox_level: Literal["L1", "L2", "L3"] | UnsetType = UNSET
+    """How the run's process is shut in; unset for one outside."""
 
 
 class LogMetrics(Command, frozen=True, kw_only=True):

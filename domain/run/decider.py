@@ -82,6 +82,7 @@ def start(state: State, command: StartRun) -> tuple[Event, ...]:
             worker=command.worker,
             python=command.python,
             distributions=dict(sorted(command.distributions.items())),
+            sandbox_level=command.sandbox_level,
         ),
     )
 

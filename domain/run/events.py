@@ -71,6 +71,8 @@ class RunStarted(_OfRun, frozen=True, kw_only=True):
     python: str
     distributions: dict[str, str]
     """The resolved distributions of the executor's environment: name to version."""
+    sandbox_level: str | msgspec.UnsetType = msgspec.UNSET
+    """How the run's process is shut in, L1 to L3; unset for one outside and of before it was recorded."""
 
 
 class RunMetricsLogged(_OfRun, frozen=True, kw_only=True):

@@ -33,6 +33,7 @@ def add_to(app: typer.Typer) -> None:
     command(group, "production", help="Which version was in production, who put it there and why.")(
         production
     )
+    command(group, "schedules", help="When its runs are due next.")(schedules)
     command(group, "archive", help="Close an instance for good.")(archive)
     app.add_typer(group, name="instance")
 
@@ -124,12 +125,27 @@ def production(session: Session, name: Name, as_of: AsOf = None) -> None:
     session.show_rows(known["items"], columns)
 
 
+def schedules(session: Session, name: Name) -> None:
+    """Its schedules, each with the next times at which it is due (UTC)."""
+    known = session.api.get(f"/instances/{segment(name)}/schedules").json()
+    rows = [{**one["schedule"], "next": _due(one)} for one in known["items"]]
+    columns = {"kind": "kind", "cron": "cron", "zone": "timezone", "after": "after_dataset", "next": "next"}
+    session.show_rows(known["items"] if session.as_json else rows, columns)
+
+
 def archive(
     session: Session, name: Name, reason: Annotated[str, typer.Option("--reason", help="Why.")]
 ) -> None:
     """Close it."""
     written = session.api.post(f"/instances/{segment(name)}/archive", {"reason": reason}).json()
     session.say(written, f"{name} archived [{written['position']}]")
+
+
+def _due(one: dict[str, Any]) -> str:
+    if not one["schedule"]["enabled"]:
+        return "off"
+    following = f"with each version of {one['schedule']['after_dataset']}"
+    return ", ".join(one["next"]) or following
 
 
 def _bound(one: dict[str, Any]) -> str:

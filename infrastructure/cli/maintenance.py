@@ -86,6 +86,10 @@ def doctor(session: Session) -> None:
         "free space (GiB)": round(shutil.disk_usage(_existing(session.data)).free / 2**30, 1),
         "service": record.url if record else "not running",
     }
+    from infrastructure.processes.sandbox_levels import LEVELS, probed
+
+    for level in LEVELS:
+        facts[f"sandbox {level}"] = probed(level).detail
     if record is not None:
         from infrastructure.cli.api import Api
 

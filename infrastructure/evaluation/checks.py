@@ -1,7 +1,6 @@
 """The checks of an evaluation. Each runs in a process of its own; what it may say is judged here."""
 
 import json
-import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,8 +16,9 @@ from packaging.utils import canonicalize_name
 from domain.dataset.declaration import RESERVED_COLUMNS, Column
 from domain.ml_module_def.manifest import Manifest
 from infrastructure.evaluation.junit import JunitMalformed, read_counts
-from infrastructure.evaluation.sandbox import run_confined
+from infrastructure.evaluation.sandbox import EXCESS, result_path, run_confined
 from infrastructure.processes.distributions import installed_distributions
+from infrastructure.processes.sandbox import Limits, Sandbox
 
 SCHEMA_BYTES_MAX = 32 * 1024
 RESULT_BYTES_MAX = 1024 * 1024
@@ -41,6 +41,8 @@ class Evaluation:
     python: Path
     timeout_s: float
     stop: threading.Event | None = None
+    sandbox: Sandbox = field(default_factory=Sandbox)
+    limits: Limits = field(default_factory=Limits)
     schema: dict[str, Any] = field(default_factory=dict[str, Any])
     columns: dict[str, str] = field(default_factory=dict[str, str])
     report: list[str] = field(default_factory=list[str])
@@ -86,7 +88,7 @@ def requirements(evaluation: Evaluation) -> str:
 def interface(evaluation: Evaluation) -> str:
     """Every entry point can be imported and is built on the base class of its role."""
     folder = evaluation.work / "interface"
-    result = evaluation.work / f"interface-{secrets.token_hex(16)}.json"
+    result = result_path(folder)
     task = {
         "package": str(evaluation.package),
         "entry_points": evaluation.manifest.entry_points,
@@ -128,9 +130,10 @@ def schema(evaluation: Evaluation) -> str:
 
 def tests(evaluation: Evaluation) -> str:
     """The package's own tests pass, at least one of them."""
-    result = evaluation.work / f"tests-{secrets.token_hex(16)}.xml"
+    folder = evaluation.work / "tests"
+    result = result_path(folder)
     task = {"package": str(evaluation.package), "result": str(result)}
-    _confined(evaluation, "tests", evaluation.work / "tests", ["-m", "optaic.mlops.runner.suite"], task)
+    _confined(evaluation, "tests", folder, ["-m", "optaic.mlops.runner.suite"], task)
     try:
         counts = read_counts(result)
     except JunitMalformed as error:
@@ -175,7 +178,8 @@ def determinism(evaluation: Evaluation) -> str:
 
 
 def _rehearsed(evaluation: Evaluation, name: str) -> Rehearsed:
-    result = evaluation.work / f"{name}-{secrets.token_hex(16)}.json"
+    folder = evaluation.work / name
+    result = result_path(folder)
     manifest = evaluation.manifest
     task = {
         "package": str(evaluation.package),
@@ -186,7 +190,7 @@ def _rehearsed(evaluation: Evaluation, name: str) -> Rehearsed:
         "lookahead": name == "lookahead",
         "result": str(result),
     }
-    _confined(evaluation, name, evaluation.work / name, ["-m", "optaic.mlops.runner.rehearsal"], task)
+    _confined(evaluation, name, folder, ["-m", "optaic.mlops.runner.rehearsal"], task)
     if not result.is_file() or result.stat().st_size > RESULT_BYTES_MAX:
         raise CheckFailed("training and predicting on a sample ended its process early")
     try:
@@ -234,9 +238,16 @@ def _confined(
         timeout_s=evaluation.timeout_s,
         task=msgspec.json.encode(task),
         stop=evaluation.stop,
+        sandbox=evaluation.sandbox,
+        limits=evaluation.limits,
+        read_only=(evaluation.package,),
     )
     output = ended.output.replace(f"{evaluation.work}/", "")  # where the service keeps its data is not told
     evaluation.report.append(f"== {name}: exit code {ended.exit_code}\n{output}")
+    if ended.refusal is not None:
+        raise CheckFailed(f"the sandbox could not be made: {ended.refusal}")
+    if ended.excess is not None:
+        raise CheckFailed(f"stopped: {EXCESS[ended.excess]}")
     if ended.exit_code is None:
         raise CheckFailed(f"not done after {evaluation.timeout_s:g} s")
     if ended.exit_code != 0:

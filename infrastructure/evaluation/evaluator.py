@@ -10,8 +10,8 @@ from domain.ml_module_def.events import Check
 from domain.ml_module_def.manifest import Manifest
 from domain.shared.errors import RuleBroken
 from infrastructure.evaluation.checks import CHECKS, NEEDS, CheckFailed, Evaluation
-from infrastructure.evaluation.sandbox import SANDBOX_LEVEL
 from infrastructure.packages import inspect_zip, unpack
+from infrastructure.processes.sandbox import Limits, Sandbox
 
 DETAIL_CHARACTERS = 2000
 
@@ -37,6 +37,8 @@ def evaluate(
     python: Path,
     timeout_s: float,
     stop: threading.Event | None = None,
+    sandbox: Sandbox | None = None,
+    limits: Limits | None = None,
 ) -> EvaluationResult:
     """Evaluate a package below `work` (made here, left to the caller to remove); `timeout_s` is a check's
     time.
@@ -44,7 +46,16 @@ def evaluate(
     Everything that the package's code says is data: a check holds by its process's exit code and by a result
     that is read and judged here.
     """
-    evaluation = Evaluation(work / "package", manifest, work, python, timeout_s, stop)
+    evaluation = Evaluation(
+        work / "package",
+        manifest,
+        work,
+        python,
+        timeout_s,
+        stop,
+        sandbox=sandbox or Sandbox(),
+        limits=limits or Limits(),
+    )
     checks = [_structure(evaluation, package_zip)]
     for name, check in CHECKS.items():
         failed = {one.name for one in checks if not one.ok}
@@ -54,7 +65,7 @@ def evaluate(
     passed = all(check.ok for check in checks)
     return EvaluationResult(
         verdict="passed" if passed else "failed",
-        sandbox_level=SANDBOX_LEVEL,
+        sandbox_level=evaluation.sandbox.level,
         checks=tuple(checks),
         report="\n".join(evaluation.report) + "\n",
         hyper_parameter_schema=evaluation.schema if passed else {},

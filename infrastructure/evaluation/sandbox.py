@@ -1,21 +1,25 @@
-"""Level L1: a subprocess with an empty environment, limits, a time-out, and an end for its whole group.
+"""A check's program in a sandbox: a folder of its own, a time-out, an end for all that comes of it."""
 
-It protects against accidents, not against attackers: code of the same user could look at our files.
-"""
-
+import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from infrastructure.processes.child import Child, environment
 from infrastructure.processes.output_log import OutputLog
+from infrastructure.processes.sandbox import MIB, Limits, Program, Sandbox
+from infrastructure.processes.sandbox_watch import Excess
 
-SANDBOX_LEVEL = "L1"
-MEMORY_MIB = 4096
 _SLICE_S = 0.5
 _OUTPUT_BYTES = 128 * 1024
+EXCESS: Mapping[Excess, str] = {
+    "processes": "too many processes",
+    "memory": "more memory than a check may have",
+    "disk": "more or larger files than a check may have",
+}
+"""What was too much, in words."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,14 @@ class Confined:
 
     exit_code: int | None
     output: str
+    excess: Excess | None = None
+    refusal: str | None = None
+    """Why it could not be started."""
+
+
+def result_path(folder: Path) -> Path:
+    """Where the program of a folder may leave its result, under a name that was never used before."""
+    return folder / "home" / f"result-{secrets.token_hex(16)}"
 
 
 def run_confined(
@@ -33,12 +45,27 @@ def run_confined(
     timeout_s: float,
     task: bytes = b"",
     stop: threading.Event | None = None,
+    sandbox: Sandbox | None = None,
+    limits: Limits | None = None,
+    read_only: tuple[Path, ...] = (),
 ) -> Confined:
-    """Run a program in a new folder of its own. `task` is its standard input."""
+    """Run a program in a new folder, of which it may use `home`. `task` is its standard input."""
     home = folder / "home"
     home.mkdir(parents=True, mode=0o700)
     log = OutputLog(folder / "output.log", _OUTPUT_BYTES, _OUTPUT_BYTES)
-    child = Child(arguments, cwd=home, env=environment(home, MEMORY_MIB), task=task)
+    limits = limits or Limits()
+    program = Program(
+        python=Path(arguments[0]),
+        arguments=arguments[1:],
+        cwd=home,
+        env=environment(home, limits.memory_bytes // MIB),
+        task=task,
+        scratch=folder,
+        writable=(home,),
+        read_only=read_only,
+        limits=limits,
+    )
+    child = (sandbox or Sandbox()).start(program)
     try:
         log.follow(child.output)
         exit_code = _wait(child, time.monotonic() + timeout_s, stop)
@@ -46,7 +73,8 @@ def run_confined(
         child.close()
         log.finish()
     text = log.path.read_bytes().decode("utf-8", "replace") if log.path.exists() else ""
-    return Confined(exit_code, text if exit_code is not None else f"{text}\nstopped after {timeout_s:g} s")
+    text = text if exit_code is not None else f"{text}\nstopped after {timeout_s:g} s"
+    return Confined(exit_code, text, child.stopped, child.refusal)
 
 
 def _wait(child: Child, deadline: float, stop: threading.Event | None) -> int | None:

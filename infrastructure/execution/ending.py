@@ -2,18 +2,23 @@
 
 import re
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from domain.shared.errors import RuleBroken
 from infrastructure.execution.errors import (
     RunCrashed,
+    RunDiskLimit,
     RunKilled,
     RunLeaseExpired,
     RunMemoryLimit,
+    RunProcessLimit,
     RunTimeLimit,
     RunWorkerLost,
 )
+from infrastructure.processes.sandbox import SandboxFailed
+from infrastructure.processes.sandbox_watch import Excess
 
 Stop = Literal["lease", "time", "cancelled", "closed"]
 """Why the executor itself ended the process."""
@@ -21,6 +26,12 @@ _OUT_OF_MEMORY = re.compile(
     r"MemoryError|memory allocation of \d+ bytes failed|bad_alloc|cannot allocate memory|out of memory",
     re.IGNORECASE,
 )
+
+_EXCESS: Mapping[Excess, tuple[type[RuleBroken], str]] = {
+    "processes": (RunProcessLimit, "the run had more processes than a run may have"),
+    "memory": (RunMemoryLimit, "all processes of the run needed more memory than its limit"),
+    "disk": (RunDiskLimit, "the run wrote more or larger files than a run may have"),
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,10 @@ class Ending:
     told: tuple[str, str] | None
     has_results: bool
     last_lines: str
+    excess: Excess | None = None
+    """What its sandbox ended it for."""
+    refusal: str | None = None
+    """Why its sandbox could not be made."""
 
 
 def failure_of(ending: Ending) -> RuleBroken | None:
@@ -39,6 +54,11 @@ def failure_of(ending: Ending) -> RuleBroken | None:
     stopped = _stopped(ending.stop)
     if stopped is not None:
         return stopped
+    if ending.refusal is not None:
+        return SandboxFailed(ending.refusal)
+    if ending.excess is not None:
+        broken, words = _EXCESS[ending.excess]
+        return broken(_told(ending, words))
     if ending.exit_code == 0 and ending.told is None:
         return None if ending.has_results else RunCrashed(_told(ending, "ended without handing over results"))
     if ending.told is not None and ending.told[0] in RuleBroken.catalogue:
@@ -46,6 +66,10 @@ def failure_of(ending: Ending) -> RuleBroken | None:
         return RuleBroken.catalogue[code](message)
     if _OUT_OF_MEMORY.search(ending.last_lines):
         return RunMemoryLimit(_told(ending, "the run needed more memory than its limit"))
+    if ending.exit_code == -signal.SIGXCPU:
+        return RunTimeLimit(_told(ending, "the run took more processor time than its time limit allows"))
+    if ending.exit_code == -signal.SIGXFSZ:
+        return RunDiskLimit(_told(ending, "a file of the run was larger than files may be"))
     if ending.exit_code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP):
         return RunKilled(_told(ending, f"ended by {signal.Signals(-ending.exit_code).name}"))
     return RunCrashed(_told(ending, _exit_words(ending.exit_code)))

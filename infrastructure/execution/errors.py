@@ -24,6 +24,20 @@ class RunMemoryLimit(RuleBroken):
     remedy = "Raise limits.memory_mib of the instance, or give the run less to do."
 
 
+class RunProcessLimit(RuleBroken):
+    """The run had more processes at once than a run may have."""
+
+    kind = Kind.STATE
+    remedy = "Start fewer processes in the definition's code; a run has few processors anyway."
+
+
+class RunDiskLimit(RuleBroken):
+    """The run wrote more, or larger, files than a run may have."""
+
+    kind = Kind.STATE
+    remedy = "Keep less on disk in the definition's code; results are staged, inputs are there already."
+
+
 class RunCrashed(RuleBroken):
     """The run's process ended with an error."""
 

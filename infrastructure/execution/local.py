@@ -169,7 +169,9 @@ class LocalExecutor:
 
     def _execute(self, run_id: str) -> None:
         python = self._around.python
-        work = self._source.start(run_id, self.worker, str(python), installed_distributions(python))
+        work = self._source.start(
+            run_id, self.worker, str(python), installed_distributions(python), self._around.sandbox.level
+        )
         if work is None:
             return
         place = self._folder / run_id
@@ -223,6 +225,8 @@ class LocalExecutor:
                 python=self._around.python,
                 timeout_s=EVALUATION_TIME_S,
                 stop=self._stop,
+                sandbox=self._around.sandbox,
+                limits=self._around.limits,
             )
             if self._closing:
                 return

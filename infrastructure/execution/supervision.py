@@ -1,10 +1,11 @@
 """One run from its claim to its end."""
 
 import hashlib
+import os
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,9 @@ from infrastructure.execution.run_folder import RunFolder
 from infrastructure.execution.session import REPORTS, RunSession
 from infrastructure.execution.socket_server import serve_socket
 from infrastructure.execution.work import RunWork, WorkSource
-from infrastructure.processes.child import Child, environment
+from infrastructure.processes.child import environment
 from infrastructure.processes.output_log import OutputLog
+from infrastructure.processes.sandbox import MIB, Limits, Program, Sandbox, SandboxedChild
 from optaic.mlops.runner.protocol import SOCKET_SETTING
 
 
@@ -42,6 +44,10 @@ class Surroundings:
     python: Path = Path(sys.executable)
     """The interpreter of runs, and with it what they can import."""
     lease_s: float = 60.0
+    sandbox: Sandbox = field(default_factory=Sandbox)
+    """How runs and evaluations are shut in."""
+    limits: Limits = field(default_factory=Limits)
+    """What a run may take beside its own limits of memory and time."""
 
 
 class Supervision:
@@ -54,8 +60,9 @@ class Supervision:
         self._around = around
         self._log = OutputLog(folder.log)
         self._lock = threading.Lock()
-        self._child: Child | None = None
+        self._child: SandboxedChild | None = None
         self._stop: Stop | None = None
+        self._ended: SandboxedChild | None = None
 
     def stop(self, why: Stop) -> None:
         """End the process group; the first reason counts."""
@@ -79,14 +86,13 @@ class Supervision:
             told=self.session.failure,
             has_results=self.session.results is not None,
             last_lines=self._log.last_lines(),
+            excess=self._ended.stopped if self._ended else None,
+            refusal=self._ended.refusal if self._ended else None,
         )
         return failure_of(ending)
 
     def _run_child(self, socket: Path) -> int:
-        memory = self.work.run.limits.memory_mib
-        env = environment(self.folder.work, memory, {SOCKET_SETTING: str(socket)})
-        command = [str(self._around.python), "-P", "-s", "-m", "optaic.mlops.runner"]
-        child = Child(command, cwd=self.folder.work, env=env)
+        child = self._around.sandbox.start(self._program(socket))
         try:
             with self._lock:
                 self._child = child
@@ -99,8 +105,23 @@ class Supervision:
                 self._child = None
             child.close()
             self._log.finish()
+            self._ended = child
 
-    def _wait(self, child: Child) -> int:
+    def _program(self, socket: Path) -> Program:
+        folder, bounds = self.folder, self.work.run.limits
+        cpu_s = int(bounds.time_s * (os.cpu_count() or 1)) + 1
+        return Program(
+            python=self._around.python,
+            arguments=["-P", "-s", "-m", "optaic.mlops.runner"],
+            cwd=folder.work,
+            env=environment(folder.work, bounds.memory_mib, {SOCKET_SETTING: str(socket)}),
+            scratch=folder.root,
+            writable=(folder.work,),
+            read_only=(folder.package, folder.model, folder.inputs, socket),
+            limits=replace(self._around.limits, memory_bytes=bounds.memory_mib * MIB, cpu_s=cpu_s),
+        )
+
+    def _wait(self, child: SandboxedChild) -> int:
         """Wait for the end, and bring it about when the lease or the time is over."""
         deadline = time.monotonic() + self.work.run.limits.time_s
         while True:

@@ -11,6 +11,7 @@ from domain.ml_module_def.commands import RecordEvaluation
 from domain.ml_module_def.manifest import Manifest
 from domain.run.commands import CompleteRun, FailRun, LogMetrics
 from domain.run.events import RunSubmitted
+from infrastructure.processes.sandbox import Level
 
 
 class InputSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,9 +58,11 @@ class WorkSource(Protocol):
         ...
 
     def start(
-        self, run_id: str, worker: str, python: str, distributions: Mapping[str, str]
+        self, run_id: str, worker: str, python: str, distributions: Mapping[str, str], level: Level
     ) -> RunWork | None:
-        """Claim a run; None if it cannot be had any more (another worker, cancelled). Raises RuleBroken."""
+        """Claim a run for a sandbox of a level; None if it cannot be had any more (another worker,
+        cancelled). Raises RuleBroken.
+        """
         ...
 
     def log_metrics(self, command: LogMetrics) -> None:

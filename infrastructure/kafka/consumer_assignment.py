@@ -127,6 +127,13 @@ class Assignment:
         flow.hold(partition)
         return None
 
+    def begin_again(self, cause: str, flow: Flow) -> None:
+        """Let every partition that is folded be taken again, from the offset that lies with its rows."""
+        for partition, held in self.held.items():
+            if held.state is State.FOLDING:
+                flow.hold(partition)
+                self._wait(partition, held, cause, 0.0)
+
     def retry(self, flow: Flow) -> None:
         """Take those again whose pause is over."""
         now = self._clock()
@@ -138,7 +145,7 @@ class Assignment:
         held = self.held[partition]
         try:
             resume = self._views.assigned(partition)
-            taken(partition, resume.offset)
+            taken(partition, _overlapping(resume.offset))
         except (FlowBroken, *self._away) as error:
             self._wait(partition, held, _said(error), self._pause(held))
         else:
@@ -162,6 +169,13 @@ class Assignment:
         self._views.revoked(partition)
         held.stopped = stopping
         held.cause = f"{stopping.code}: {stopping.detail} {stopping.remedy}"
+
+
+def _overlapping(offset: int | None) -> int | None:
+    """The last message that was folded, once more: it is dropped as repeated. If the topic was replaced
+    meanwhile another one lies there, and shows what is missing though nothing may follow it.
+    """
+    return offset - 1 if offset else offset
 
 
 def _said(error: Exception) -> str:

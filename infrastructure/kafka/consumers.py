@@ -41,6 +41,7 @@ from projections.engine.collection import uncollected
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+    from confluent_kafka.admin import AdminClient
 
     from infrastructure.activity_log import DatabaseActivityLog
     from infrastructure.settings import Settings
@@ -57,6 +58,7 @@ AWAY = (
 _TICK_S = 0.1
 _LOOK_EVERY = 20
 """Ticks between two looks at the topic."""
+_LOOK_S = 1.0
 _STOP_S = 45.0
 _logger = logging.getLogger(__name__)
 
@@ -127,6 +129,9 @@ class Consumers:
         self._failure: BaseException | None = None
         self._kafka_trouble: str | None = None
         self._dropped = set[int]()
+        self._admin: AdminClient | None = None
+        self._identity: str | None = None
+        """Which topic of that name it is."""
         self._shut_out: str | None = None
         """What the client said when it gave up for good."""
         self._observer = Observer(consumed.views)
@@ -235,12 +240,13 @@ class Consumers:
     def _partitions(self) -> int | None:
         """The topic's number of partitions as soon as it can be known; None when told to stop."""
         from infrastructure.kafka.clients import KafkaUnreachable
-        from infrastructure.kafka.topics import TopicMissing, admin_client, partition_count
+        from infrastructure.kafka.topics import TopicMissing, admin_client, partition_count, topic_identity
 
-        admin = admin_client(self._kafka)
+        self._admin = admin_client(self._kafka)
         while not self._stopping.is_set():
             try:
-                found = partition_count(admin, self._topic)
+                self._identity = topic_identity(self._admin, self._topic)
+                found = partition_count(self._admin, self._topic)
             except (KafkaUnreachable, TopicMissing) as error:
                 self._kafka_trouble = f"{error.detail}. {error.remedy}"
                 self._stopping.wait(1.0)
@@ -278,6 +284,25 @@ class Consumers:
         if trouble and not self._kafka_trouble:
             _logger.warning("Kafka: %s", trouble)
         self._kafka_trouble = trouble
+        if trouble is None:
+            self._notice_another_topic()
+
+    def _notice_another_topic(self) -> None:
+        """The client goes on at its offsets in a topic made anew under the name, and may wait at its end for
+        a next message while what lies before is new: the rows say what is missing.
+        """
+        from infrastructure.kafka.topics import topic_identity
+
+        assert self._admin is not None
+        assert self._assignment is not None
+        found = topic_identity(self._admin, self._topic, _LOOK_S)
+        if found is None or found == self._identity:
+            return
+        if self._identity is not None:
+            _logger.warning("%s was replaced: its partitions are taken again", self._topic)
+            with self._turn:
+                self._assignment.begin_again("the topic was replaced", self._flow)
+        self._identity = found
 
     def _fold_uncollected(self, messages: Sequence["Message"]) -> None:
         with uncollected():

@@ -5,11 +5,11 @@ follow it. `ce_partitionprevious` names the event before this one in the same pa
 at the very next message, whosever that is, and also right after a restart, when no tenant has been seen yet.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 
 from domain.shared.errors import Kind, RuleBroken
-from infrastructure.kafka.cloud_events import MessageMalformed, RawHeaders
+from infrastructure.kafka.cloud_events import MessageMalformed
 from infrastructure.kafka.messages import ActivityMessage
 from infrastructure.kafka.partitions import partition_of
 
@@ -95,11 +95,11 @@ class PartitionChain:
         return PARTITION_PREVIOUS, f"{former:020d}".encode()
 
 
-def partition_previous(headers: RawHeaders) -> int | None:
-    """The place of the partition's event before this one; None where the publisher does not say. Raises
-    MessageMalformed.
+def partition_previous(headers: Sequence[tuple[str, bytes | str | None]]) -> int | None:
+    """The place of the partition's event before this one; None where the publisher does not say. It stands
+    last or near it, and of two the last counts. Raises MessageMalformed.
     """
-    for name, value in headers:
+    for name, value in reversed(headers):
         if name == PARTITION_PREVIOUS and value:
             try:
                 return int(value)

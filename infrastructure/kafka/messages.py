@@ -30,6 +30,20 @@ TYPE_PREFIX = "optaic.mlops."
 _FIXED: Headers = [("ce_specversion", SPECVERSION.encode()), (CONTENT_TYPE, JSON.encode())]
 
 
+_NAMES = (
+    *("ce_specversion", CONTENT_TYPE, "ce_source", "ce_partitionkey"),
+    *("ce_type", "ce_topic", "ce_schemaversion"),
+    *("ce_id", "ce_subject", "ce_time", "ce_sequence", "ce_previous", "ce_correlationid"),
+    *("ce_streamid", "ce_streamversion", "ce_resourcetype", "ce_resourceid", "ce_actor", "ce_authmethod"),
+    *("ce_commandid", "ce_ordinal", "ce_bodyhash", "ce_recordedatus"),
+    *("ce_logepoch", "ce_recordhash", "ce_linkhash"),
+)
+"""The headers of every activity in the order of `to_message`."""
+_OPTIONAL = ("ce_causationid", "ce_onbehalfof", "ce_reason")
+"""Those that follow where the row has them."""
+_OURS = frozenset((*_NAMES, *_OPTIONAL))
+
+
 class MessageDamaged(RuleBroken):
     """The message differs from what the relay wrote: a header or the value was changed."""
 
@@ -112,16 +126,70 @@ def from_message(headers: RawHeaders | None, key: bytes | None, value: bytes | N
 
 
 def _as_published(headers: Any, key: bytes | None, value: bytes | None) -> ActivityMessage | None:
-    """The usual case, at half the cost: the headers as the relay wrote them, those of others behind."""
+    """The usual case, at a third of the cost: the headers as the relay wrote them, those of others behind.
+    Each is compared with what follows from the row; anything else is looked at closely.
+    """
     try:
-        named = {name: text.decode() for name, text in headers}
-        row = _row(named, value or b"")
-        previous, epoch = int(named["ce_previous"]), named["ce_logepoch"]
-        expected = to_message(row, previous, epoch)
-    except (KeyError, ValueError, AttributeError, OverflowError, OSError, struct.error):
+        named = dict[str, bytes](headers)
+        names, texts, end = tuple(named), tuple(named.values()), len(_NAMES)
+        if names[:end] != _NAMES or len(names) != len(headers):
+            return None
+        (event_id, subject, time, sequence, before, correlation_id, stream_id, stream_version) = texts[7:15]
+        (kind, name, actor, method, command_id, ordinal, body_hash, recorded_at) = texts[15:23]
+        (epoch, record_hash, link_hash) = texts[23:end]
+        optional: list[bytes | None] = []
+        for each in _OPTIONAL:
+            is_there = end < len(names) and names[end] == each
+            optional.append(texts[end] if is_there else None)
+            end += is_there
+        causation_id, on_behalf_of, reason = optional
+        tenant, tenant_text, of_tenant = _known_tenant(texts[3])
+        topic, topic_text, of_topic = _known_topic(texts[5])
+        numbers = (int(sequence), int(before), int(stream_version), int(ordinal), int(recorded_at))
+        position, previous, version, number, recorded_at_us = numbers
+        of_body = bytes.fromhex(body_hash.decode())
+        payload = value or b""
+        encoded = [position, event_id, tenant, stream_id, version, kind, name, topic, actor, method]
+        encoded += [on_behalf_of, reason, command_id, number, of_body, correlation_id, causation_id]
+        of_record = sha256(_record([*encoded, recorded_at_us, payload])).hexdigest()
+        is_same = (
+            texts[:4] == of_tenant
+            and texts[4:7] == of_topic
+            and key == tenant
+            and subject == b"%b:%b" % (kind, name)
+            and time == _time(recorded_at_us)
+            and texts[10:12] == (b"%020d" % position, b"%020d" % previous)
+            and (stream_version, ordinal) == (b"%d" % version, b"%d" % number)
+            and recorded_at == b"%d" % recorded_at_us
+            and body_hash == of_body.hex().encode()
+            and record_hash == of_record.encode()
+            and link_hash == _link(of_record, previous, epoch.decode())
+            and _OURS.isdisjoint(names[end:])
+        )
+        row = (
+            position,
+            event_id.decode(),
+            tenant_text,
+            stream_id.decode(),
+            version,
+            kind.decode(),
+            name.decode(),
+            topic_text,
+            actor.decode(),
+            method.decode(),
+            None if on_behalf_of is None else on_behalf_of.decode(),
+            None if reason is None else reason.decode(),
+            command_id.decode(),
+            number,
+            of_body,
+            correlation_id.decode(),
+            None if causation_id is None else causation_id.decode(),
+            recorded_at_us,
+            payload,
+        )
+        return ActivityMessage(row, previous, epoch.decode()) if is_same else None
+    except (ValueError, TypeError, AttributeError, OverflowError, OSError, struct.error):
         return None
-    is_same = key == expected.key and headers[: len(expected.headers)] == expected.headers
-    return ActivityMessage(row, previous, epoch) if is_same else None
 
 
 def _looked_at_closely(headers: RawHeaders | None, key: bytes | None, value: bytes | None) -> ActivityMessage:
@@ -232,3 +300,15 @@ def _of_topic(topic: str) -> Headers:
         ("ce_topic", topic.encode()),
         ("ce_schemaversion", str(version).encode()),
     ]
+
+
+@lru_cache(maxsize=16_384)
+def _known_tenant(tenant: bytes) -> tuple[bytes, str, tuple[bytes, ...]]:
+    """The tenant, as text, and the values of its headers."""
+    return tenant, tenant.decode(), tuple(value for _, value in _of_tenant(tenant.decode()))
+
+
+@lru_cache(maxsize=1_024)
+def _known_topic(topic: bytes) -> tuple[bytes, str, tuple[bytes, ...]]:
+    """The topic, as text, and the values of its headers."""
+    return topic, topic.decode(), tuple(value for _, value in _of_topic(topic.decode()))

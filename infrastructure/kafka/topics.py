@@ -136,6 +136,17 @@ def partition_count(admin: "AdminClient", topic: str) -> int:
     return len(found.partitions)
 
 
+def topic_identity(admin: "AdminClient", topic: str, timeout_s: float = ADMIN_S) -> str | None:
+    """What tells a topic from one made anew under its name; None where it cannot be known now."""
+    from confluent_kafka import KafkaException, TopicCollection
+
+    try:
+        asked = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout_s)
+        return str(asked[topic].result().topic_id)
+    except KafkaException:
+        return None
+
+
 def check_activity(admin: "AdminClient", topic: str, published: int | None = None) -> int:
     """Refuse a topic that could lose or reorder activities; returns its number of partitions.
 

@@ -63,6 +63,16 @@ policy_progress = Table(
 )
 """One row: how far the policies have come, and in which log."""
 
+slot_progress = Table(
+    "slot_progress",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    Column("settled_us", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("event_id", Text),
+)
+"""One row: up to which moment every slot of a schedule is settled, and in which log."""
+
 service_secret = Table(
     "service_secret",
     metadata,

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -60,8 +61,13 @@ class Turn:
             return True
 
     def release(self) -> None:
-        """Let another process have it; twice is once."""
+        """Let another process have it at once (a session that is only closed ends a moment later); twice is
+        once.
+        """
         with self._lock:
+            if self._connection is not None:
+                with suppress(psycopg.Error):
+                    self._connection.execute("SELECT pg_advisory_unlock_all()")
             self._drop()
 
     def _drop(self) -> None:

@@ -52,7 +52,13 @@ class Child:
     """A running child. Whoever starts it must be the thread that waits for it: it dies with that thread."""
 
     def __init__(
-        self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], task: bytes = b""
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        task: bytes = b"",
+        pass_fds: tuple[int, ...] = (),
     ) -> None:
         stdin = _standard_input(task)
         self._process = subprocess.Popen(
@@ -63,6 +69,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=pass_fds,
         )
         os.close(stdin)
         self._handle = os.pidfd_open(self._process.pid)
@@ -78,6 +85,11 @@ class Child:
         poll = select.poll()
         poll.register(self._handle, select.POLLIN)
         return self._process.wait() if poll.poll(max(timeout_s, 0) * 1000) else None
+
+    def terminate(self) -> None:
+        """Ask the leader to end."""
+        with suppress(ProcessLookupError, PermissionError):
+            signal.pidfd_send_signal(self._handle, signal.SIGTERM)
 
     def kill(self) -> None:
         """End the whole process group, at once. The leader need not be alive any more."""

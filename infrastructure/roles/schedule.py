@@ -1,4 +1,6 @@
-"""The `schedule` role: what follows from events, and the leases of runs. One process acts, others wait."""
+"""The `schedule` role: what follows from events, the slots of schedules, and the leases of runs. One process
+acts, others wait.
+"""
 
 import logging
 import threading
@@ -10,12 +12,16 @@ import psycopg
 from application.policies import POLICIES
 from application.policies.context import PolicyContext
 from application.policies.runner import PolicyRunner
+from application.schedules.scheduler import Scheduler
 from infrastructure.leases import Leases
 from infrastructure.postgres.turns import Turn
 from infrastructure.roles.policy_progress import PostgresPolicyProgress
 from infrastructure.roles.remote_executor import WorkersElsewhere
 from infrastructure.roles.role import RoleStatus
+from infrastructure.roles.slot_progress import PostgresSlotProgress
 from infrastructure.roles.wiring import Core
+from infrastructure.schedules.agenda import ViewAgenda
+from infrastructure.schedules.ticking import Ticking
 
 TURN = "schedule"
 SILENCE_S = 10.0
@@ -48,7 +54,9 @@ class Schedule:
 
     def status(self) -> RoleStatus:
         """Active, or a standby: both are ready."""
-        detail = "acts on events and watches leases" if self._is_active else "waits for its turn"
+        detail = (
+            "acts on events, keeps schedules and watches leases" if self._is_active else "waits for its turn"
+        )
         return RoleStatus(ready=self.failure is None, detail=detail, facts={"active": self._is_active})
 
     def _take_turns(self) -> None:
@@ -74,8 +82,11 @@ class Schedule:
             leases = self._leases()
             leases.start()
             parts.callback(leases.close)
+            slots = self._slots()
+            slots.start()
+            parts.callback(slots.stop)
             self._is_active = True
-            _log.info("active: policies and leases")
+            _log.info("active: policies, schedules and leases")
             while not self._stopping.wait(_LOOK_S):
                 if policies.failure is not None or not self._turn.is_held():
                     _log.warning("no longer active")
@@ -86,6 +97,12 @@ class Schedule:
         context = PolicyContext(services=core.services, bus=core.bus, executor=WorkersElsewhere(core.book))
         progress = PostgresPolicyProgress(core.operations, core.log, core.clock)
         return PolicyRunner(POLICIES, context, progress)
+
+    def _slots(self) -> Ticking:
+        core = self._core
+        agenda = ViewAgenda(core.views.store, core.views.wait)
+        progress = PostgresSlotProgress(core.operations, core.log)
+        return Ticking(Scheduler(core.services, core.bus, agenda, progress), core.clock)
 
     def _leases(self) -> Leases:
         core = self._core

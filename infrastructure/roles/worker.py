@@ -16,6 +16,7 @@ from domain.shared.activity import Event, RecordedEvent
 from domain.shared.errors import Kind, RuleBroken
 from infrastructure.execution import LocalExecutor, Surroundings
 from infrastructure.guardrail_measures import ParquetMeasurer
+from infrastructure.processes.sandbox_levels import open_sandbox
 from infrastructure.roles.role import RoleStatus
 from infrastructure.roles.wiring import Core, scratch
 from infrastructure.run_progress import Progress
@@ -105,6 +106,7 @@ class Worker:
             bus=core.bus,
             queries=core.views.queries,
             tenants=core.work.tenants_with_work,
+            official_level=core.settings.official_sandbox,
         )
         return Surroundings(
             source=source,
@@ -113,6 +115,7 @@ class Worker:
             sessions=core.sessions,
             measurer=ParquetMeasurer(),
             python=python,
+            sandbox=open_sandbox(core.settings.sandbox, (core.settings.data.resolve(),)),
         )
 
     def _work(self) -> None:

@@ -1,5 +1,7 @@
 """The fold of the activity."""
 
+import msgspec
+
 from domain.dataset.events import DatasetCreated
 from domain.guardrails.events import GuardrailEvaluated
 from domain.shared.activity import Event, RecordedEvent
@@ -17,14 +19,23 @@ _OWNER_TYPES = {
 def fold(recorded: RecordedEvent, event: Event, rows: Rows) -> None:
     """Keep the event as it was recorded."""
     owner_type, owner_id = _owner(recorded, event)
-    actor, causation = recorded.actor, recorded.causation_id
+    actor = recorded.actor
+    event_id, stream_id, command_id, correlation_id, causation_id = msgspec.to_builtins(
+        (
+            recorded.event_id,
+            recorded.stream_id,
+            recorded.command_id,
+            recorded.correlation_id,
+            recorded.causation_id,
+        )
+    )  # their texts, as str() makes them, all at once
     rows.add(
         ACTIVITY,
         ActivityRow(
             recorded.position,
             recorded.tenant,
-            str(recorded.event_id),
-            str(recorded.stream_id),
+            event_id,
+            stream_id,
             recorded.stream_version,
             recorded.resource_type,
             recorded.resource_id,
@@ -36,9 +47,9 @@ def fold(recorded: RecordedEvent, event: Event, rows: Rows) -> None:
             actor.method,
             actor.on_behalf_of,
             recorded.reason,
-            str(recorded.command_id),
-            str(recorded.correlation_id),
-            None if causation is None else str(causation),
+            command_id,
+            correlation_id,
+            causation_id,
             recorded.recorded_at_us,
             sentence(event).replace("\0", "\ufffd"),  # PostgreSQL keeps no NUL
             recorded.payload,

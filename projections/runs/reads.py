@@ -201,5 +201,9 @@ def _start(row: RunRow, facts: dict[int, Fact]) -> RunStartView | None:
     fact = facts[row.started]
     event = _started(fact.document or b"")
     return RunStartView(
-        worker=event.worker, python=event.python, distributions=event.distributions, act=act_view(fact)
+        worker=event.worker,
+        python=event.python,
+        distributions=event.distributions,
+        sandbox_level=event.sandbox_level or None,
+        act=act_view(fact),
     )

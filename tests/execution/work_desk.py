@@ -24,6 +24,7 @@ from infrastructure.execution import InputSource, LocalExecutor, RunWork, Surrou
 from infrastructure.execution.work import Unevaluated
 from infrastructure.guardrail_measures import ParquetMeasurer
 from infrastructure.packages import ZipPackages
+from infrastructure.processes.sandbox import Level
 from tests.execution.definition_packages import packed
 
 DAYS = 90
@@ -92,9 +93,10 @@ class Desk:
         return [Unevaluated("acme", one) for one in self.definitions if one.package_sha256 not in done]
 
     def start(
-        self, run_id: str, worker: str, python: str, distributions: Mapping[str, str]
+        self, run_id: str, worker: str, python: str, distributions: Mapping[str, str], level: Level
     ) -> RunWork | None:
         assert distributions["polars"]
+        assert level == "L1"
         with self._changed:
             if run_id not in self.pending:
                 return None

@@ -51,6 +51,7 @@ READS = {
     f"GET {API}/instances": row("/instances"),
     f"GET {API}/instances/{{name}}": row("/instances/spx-alpha", 404),
     f"GET {API}/instances/{{name}}/production": row("/instances/spx-alpha/production", 404),
+    f"GET {API}/instances/{{name}}/schedules": row("/instances/spx-alpha/schedules", 404),
     f"GET {API}/instances/{{name}}/versions": row("/instances/spx-alpha/versions", 404),
     f"GET {API}/runs": row("/runs"),
     f"GET {API}/runs/compare": row("/runs/compare?ids={run}"),

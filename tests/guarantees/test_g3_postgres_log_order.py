@@ -11,7 +11,7 @@ from tests.support.processes import wait_until
 
 PROCESSES = 4
 WRITERS = 8
-APPENDS_EACH = 400
+APPENDS_EACH = 2_000
 TOTAL = WRITERS * APPENDS_EACH
 PAGE = 500
 

@@ -1,7 +1,9 @@
 """The whole life of a model through the routes, and what the past looked like."""
 
 import gzip
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -457,3 +459,23 @@ def test_answers_are_plain_http(lived: Life):
     answer: httpx.Response = lived.client.get(f"{API}/instances")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["X-Correlation-Id"]
+
+
+def test_when_an_instance_runs_next_is_told(life: Life):
+    life.ready_instance()
+    weekly = {"kind": "training", "cron": "0 6 * * 1", "timezone": "America/New_York"}
+    off = {"kind": "inference", "cron": "* * * * *", "enabled": False}
+    follows = {"kind": "monitoring", "after_dataset": "spx-alpha-predictions"}
+    patched = life.client.patch(
+        API + "/instances/spx-alpha", json={"schedules": [weekly, off, follows], "reason": "weekly"}
+    )
+    assert patched.status_code == 200, patched.text
+    items = life.get("/instances/spx-alpha/schedules", after=life.head())["items"]
+    assert [one["schedule"]["kind"] for one in items] == ["training", "inference", "monitoring"]
+    due = [datetime.fromisoformat(at).astimezone(ZoneInfo("America/New_York")) for at in items[0]["next"]]
+    assert [(at.weekday(), at.hour, at.minute) for at in due] == [(0, 6, 0)] * 3
+    assert due == sorted(set(due))
+    assert due[0] > datetime.now(UTC)
+    assert [one["next"] for one in items[1:]] == [[], []]
+    life.post("/instances/spx-alpha/archive", {"reason": "end of the test"})
+    assert life.get("/instances/spx-alpha/schedules", after=life.head())["items"] == []

@@ -118,10 +118,22 @@ class ConsumerDesk:
         self._closing.append(relay.stop)
         return relay
 
-    def consumers(self, projections: Sequence[Projection] | None = None) -> Consumers:
-        """Consumers in this process, started."""
+    def consumers(
+        self,
+        projections: Sequence[Projection] | None = None,
+        url: str | None = None,
+        bootstrap: str | None = None,
+    ) -> Consumers:
+        """Consumers in this process, started; by another way to the database or the broker if one is given.
+        Those into the service's views are a group of their own.
+        """
+        group = self.group if projections is None else f"{self.group}-service"
         made, close = made_consumers(
-            self.url, self.bootstrap, self.topics.activity, self.group, projections=projections
+            url or self.url,
+            bootstrap or self.bootstrap,
+            self.topics.activity,
+            group,
+            projections=projections,
         )
         made.start()
         self._closing += [close, made.stop]

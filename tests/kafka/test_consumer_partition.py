@@ -290,12 +290,31 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
 
 
-def test_an_assignment_begins_where_the_rows_are() -> None:
+def test_an_assignment_begins_where_the_rows_are_and_reads_the_last_message_once_more() -> None:
     office = Office()
     office.views.standing = Standing(7, POSITIONS[6])
-    assert office.assignment.gained([MINE]) == {MINE: 7}
-    assert office.assignment.take(MINE, messages()[7:], office.flow) == POSITIONS[-1]
+    assert office.assignment.gained([MINE]) == {MINE: 6}
+    assert office.assignment.take(MINE, messages()[6:], office.flow) == POSITIONS[-1]
     assert office.views.positions == POSITIONS[7:]
+
+
+def test_another_message_where_the_last_one_lay_shows_what_is_missing() -> None:
+    """The topic was replaced and has nothing behind the offset: no later message would tell."""
+    office = Office()
+    office.views.standing = Standing(7, POSITIONS[3])
+    assert office.assignment.gained([MINE]) == {MINE: 6}
+    assert office.assignment.take(MINE, messages()[6:7], office.flow) == POSITIONS[6]
+    assert office.views.positions == POSITIONS[4:7]
+
+
+def test_partitions_of_a_replaced_topic_are_taken_again() -> None:
+    office = Office()
+    office.assignment.gained([MINE])
+    office.assignment.take(MINE, messages()[:5], office.flow)
+    office.assignment.begin_again("replaced", office.flow)
+    assert (office.state(), office.flow.calls) == (State.WAITING, [("hold", MINE, None)])
+    office.pass_time(0)
+    assert (office.state(), office.flow.calls[-1]) == (State.FOLDING, ("go_on", MINE, 4))
 
 
 def test_while_the_database_is_away_pauses_grow_and_nothing_is_lost() -> None:
@@ -317,8 +336,8 @@ def test_while_the_database_is_away_pauses_grow_and_nothing_is_lost() -> None:
         "held back until it is taken again"
     )
     office.pass_time(RETRY_MOST_S)
-    assert office.flow.calls[-1] == ("go_on", MINE, 5)
-    office.assignment.take(MINE, messages()[5:], office.flow)
+    assert office.flow.calls[-1] == ("go_on", MINE, 4)
+    office.assignment.take(MINE, messages()[4:], office.flow)
     assert office.views.positions == POSITIONS
 
 

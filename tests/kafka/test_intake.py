@@ -145,16 +145,21 @@ def test_what_is_no_command_is_put_aside_with_its_bytes_and_the_next_one_is_take
     check(desk, service.history)
 
 
-def test_duplicates_across_rebalances_have_one_effect_each_and_keep_their_order(desk, service):
+def test_five_thousand_messages_across_rebalances_have_one_effect_a_command_and_keep_their_order(
+    desk, service
+):
     first = desk.intake()
-    sent = {tenant: [f"d-{number:03}" for number in range(20)] for tenant in TENANTS}
+    sent = {tenant: [f"d-{number:03}" for number in range(152)] for tenant in TENANTS}
     messages = {(t, n): service.command(t, n) for t, names in sent.items() for n in names}
     in_turn = [messages[tenant, name] for name in sent[TENANTS[0]] for tenant in TENANTS]
-    service.send(*in_turn[:120])
+    half = len(in_turn) // 2
+    begin, again = in_turn[:half], [*in_turn[half // 2 :], *reversed(in_turn[half:]), *in_turn]
+    assert len(begin) + len(again) >= 5_000
+    service.send(*begin)
     second = desk.intake()
-    service.send(*in_turn[60:], *reversed(in_turn[120:]), *in_turn)
+    service.send(*again)
     first.stop()
-    wait_until(lambda: len(desk.results()) == len(messages), "results are missing", 30)
+    wait_until(lambda: len(desk.results()) == len(messages), "results are missing", 60)
     second.stop()
     assert (first.failure, second.failure) == (None, None)
     check(desk, service.history)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import psycopg
@@ -9,6 +10,7 @@ import pytest
 
 from tests.kafka.conftest import read_whole_topic
 from tests.support.compose import Stack
+from tests.support.processes import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +85,35 @@ def test_a_model_is_trained_by_the_worker_over_http(client: httpx.Client):
     assert run.json()["run"]["state"] == "completed", run.json()["run"]["error"]
     promoted = client.post("/versions/walk@1/promote", json={"reason": "first version"})
     assert promoted.status_code == 200, promoted.text
+
+
+@pytest.mark.timeout(180)
+def test_the_schedule_role_settles_the_slots_of_a_cron_line(client: httpx.Client):
+    """Without a version nothing can be predicted: the slot is skipped, with its cause."""
+    asked = {
+        "name": "each-minute",
+        "definition": "xgb-signal@1.0.0",
+        "training_datasets": [
+            {"dataset": "us-prices", "role": "prices"},
+            {"dataset": "us-index", "role": "index"},
+        ],
+        "config": {"calendar": "XNYS", "horizon": 5},
+        "schedules": [{"kind": "inference", "cron": "* * * * *"}],
+    }
+    made = client.post("/instances", json=asked)
+    assert made.status_code == 201, made.text
+
+    def skipped() -> list[dict[str, Any]]:
+        query = {"resource_id": "each-minute", "action": "model_instance.slot_skipped"}
+        return client.get("/activity", params=query).json()["items"]
+
+    wait_until(lambda: bool(skipped()), "no slot was skipped", 100)
+    first = skipped()[-1]
+    assert first["actor"] == "policy:schedule"
+    shown = client.get(f"/activity/{first['position']}").json()
+    assert shown["payload"]["cause"] == "instance.no_active_version"
+    archived = client.post("/instances/each-minute/archive", json={"reason": "seen"})
+    assert archived.status_code == 200, archived.text
 
 
 @pytest.mark.timeout(180)

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, update
 
@@ -10,9 +12,10 @@ from application.policies.runner import PoliciesFenced
 from infrastructure.activity_log import DatabaseActivityLog, open_postgres_log
 from infrastructure.postgres.connections import engine
 from infrastructure.postgres.operational import run_lease
-from infrastructure.postgres.turns import Turn
+from infrastructure.postgres.turns import Turn, lock_number
 from infrastructure.roles.policy_progress import PostgresPolicyProgress
 from infrastructure.roles.run_leases import PostgresLeaseBook
+from infrastructure.roles.slot_progress import PostgresSlotProgress
 from infrastructure.roles.wiring import shared_secret
 from infrastructure.run_progress import Progress
 from tests.activity_log.scenes import TickingClock, append_many
@@ -110,6 +113,30 @@ def test_progress_of_another_log_counts_for_nothing(rows: Engine, log, clock):
     assert PostgresPolicyProgress(rows, log, clock).load() is None
 
 
+# --- schedules
+
+
+def test_where_no_scheduler_was_it_has_no_moment_then_the_one_saved_last(rows: Engine, log, clock):
+    append_many(log, 3)
+    progress = PostgresSlotProgress(rows, log)
+    assert progress.load() is None
+    for minute in (1, 2):
+        progress.save(datetime(2026, 3, 2, 9, minute, tzinfo=UTC), 2)
+    assert PostgresSlotProgress(rows, log).load() == datetime(2026, 3, 2, 9, 2, tzinfo=UTC)
+
+
+def test_a_moment_of_another_log_counts_for_nothing(rows: Engine, log, clock):
+    """A restored log may have another event at the position, or an imported one began before."""
+    append_many(log, 3)
+    progress = PostgresSlotProgress(rows, log)
+    progress.save(datetime(2026, 3, 2, tzinfo=UTC), 3)
+    with rows.begin() as connection:
+        connection.exec_driver_sql("UPDATE optaic_ops.slot_progress SET event_id = 'of another log'")
+    assert progress.load() is None
+    progress.save(datetime(2099, 1, 1, tzinfo=UTC), 0)
+    assert progress.load() is None
+
+
 # --- turns and secrets
 
 
@@ -126,6 +153,17 @@ def test_one_has_the_turn_until_it_lets_go_or_its_session_ends(log_database: str
             )
         assert not other.is_held()
         assert mine.take()
+
+
+def test_a_turn_that_was_let_go_can_be_taken_at_once(log_database: str):
+    """By a session that is open already: opening one would give the other's end time to be noticed."""
+    with Turn(log_database, "t") as one, psycopg.connect(log_database, autocommit=True) as beside:
+        for _ in range(20):
+            assert one.take()
+            one.release()
+            number = (lock_number("t"),)
+            assert beside.execute("SELECT pg_try_advisory_lock(%s)", number).fetchone() == (True,)
+            beside.execute("SELECT pg_advisory_unlock(%s)", number)
 
 
 def test_all_processes_share_one_secret_whoever_asks_first(rows: Engine):

@@ -51,6 +51,8 @@ class FaultProxy:
     def close(self) -> None:
         """End everything."""
         self._closed = True
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # else the waiting accept keeps the port
         self._listener.close()
         self._passing.set()
         self.cut()

@@ -7,11 +7,12 @@ from domain.ml_module_def.commands import SubmitDefinition
 from domain.model_instance.commands import ArchiveInstance
 from domain.run.commands import CancelRun, FailRun, LogMetrics, SubmitRun
 from domain.run.errors import RunAlreadyFinished
-from domain.run.events import RunFailed
+from domain.run.events import RunFailed, RunStarted
 from domain.run.pins import MetricPoint
 from domain.shared.activity import RecordedEvent
+from infrastructure.processes.sandbox import Level
 from infrastructure.work_source import ServiceWork
-from tests.support.desk import TENANT, command_id, verdict
+from tests.support.desk import TENANT, command_id, created, verdict
 from tests.support.valid import AUTHOR, digest, manifest
 from tests.wiring.wired_desk import WiredDesk
 
@@ -24,8 +25,8 @@ def work(desk: WiredDesk) -> ServiceWork:
     return ServiceWork(services=desk.services, bus=desk.bus, queries=desk.queries, tenants=lambda: (TENANT,))
 
 
-def claim(work: ServiceWork, run_id: str, worker: str = "w1"):
-    return work.start(run_id, worker, "3.11", {"polars": "2.1"})
+def claim(work: ServiceWork, run_id: str, worker: str = "w1", level: Level = "L2"):
+    return work.start(run_id, worker, "3.11", {"polars": "2.1"}, level)
 
 
 def last(desk: WiredDesk) -> RecordedEvent:
@@ -61,6 +62,26 @@ def test_another_tenants_runs_are_not_taken(desk: WiredDesk, work: ServiceWork) 
     other = ServiceWork(services=desk.services, bus=desk.bus, queries=desk.queries, **others)
     assert list(other.pending_runs()) == list(other.unevaluated_definitions()) == []
     assert len(work.pending_runs()) == 1
+
+
+def test_a_start_says_how_the_process_is_shut_in(desk: WiredDesk, work: ServiceWork) -> None:
+    run_id = desk.submit()
+    claim(work, run_id, level="L1")
+    started = last(desk).event
+    assert isinstance(started, RunStarted)
+    assert started.sandbox_level == "L1"
+
+
+def test_a_run_in_official_is_not_done_in_a_sandbox_that_is_too_weak(
+    desk: WiredDesk, work: ServiceWork
+) -> None:
+    desk.send(created("bank", space="official"))
+    weak, strong = desk.submit(instance="bank"), desk.submit(instance="bank")
+    assert claim(work, weak, level="L1") is None
+    failed = last(desk).event
+    assert isinstance(failed, RunFailed)
+    assert failed.code == "sandbox.level_too_low"
+    assert claim(work, strong) is not None
 
 
 def test_a_claimed_run_comes_with_what_it_pinned(desk: WiredDesk, work: ServiceWork) -> None:

@@ -1,11 +1,13 @@
 """Instances: one definition version with datasets, parameters and schedules."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Response
 
 from application.queries import InstanceFilter
+from application.schedules.upcoming import UpcomingView, upcoming
 from application.views import InstanceView, Page, ProductionView
 from domain.model_instance.commands import ArchiveInstance, CreateInstance, UpdateInstance
 from domain.model_instance.errors import InstanceUnknown
@@ -26,6 +28,13 @@ class ProductionHistory(msgspec.Struct, frozen=True, kw_only=True):
     instance: str
     current: ProductionView | None
     items: tuple[ProductionView, ...]
+
+
+class InstanceSchedules(msgspec.Struct, frozen=True, kw_only=True):
+    """The schedules of an instance with their next slots."""
+
+    instance: str
+    items: tuple[UpcomingView, ...]
 
 
 @router.post(
@@ -77,6 +86,14 @@ def show_production(name: str, read: Read) -> Response:
             items=read.queries.production_history(read.tenant, name, at),
         )
     )
+
+
+@router.get("/{name}/schedules", **answers(InstanceSchedules, refusals=[404]))
+def show_schedules(name: str, read: Read) -> Response:
+    """Its schedules as of a moment, and when each is due after now; nothing of an archived instance is."""
+    view = found(read.queries.instance(read.tenant, name, read.moment()), InstanceUnknown, f"instance {name}")
+    stand = () if view.archived else view.specification.schedules
+    return read.show(InstanceSchedules(instance=name, items=upcoming(stand, datetime.now(UTC))))
 
 
 @router.patch(

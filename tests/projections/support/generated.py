@@ -8,6 +8,8 @@ from random import Random
 from typing import Any
 from uuid import UUID, uuid5
 
+from msgspec import UNSET
+
 from application.ports import StreamWrite
 from domain.access import events as access
 from domain.access.decider import stream as access_stream
@@ -537,8 +539,13 @@ class Generator:
         end = self.random.random()
         if state == "pending" and end < 0.85:
             world.runs[run_id] = (kind, name, "running", has)
+            level = self.random.choice(("L1", "L2", UNSET))
             started = run.RunStarted(
-                **of, worker="worker-1", python="3.11.7", distributions={"numpy": "2.4.6"}
+                **of,
+                worker="worker-1",
+                python="3.11.7",
+                distributions={"numpy": "2.4.6"},
+                sandbox_level=level,
             )
             self.append((StreamKey("run", run_id), (started,)))
         elif state == "running" and end < 0.7:

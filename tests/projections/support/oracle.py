@@ -154,7 +154,8 @@ class Model:
             self.edge(r, f"model_version:{e['instance']}@{e['model']['number']}", node, "model")
 
     def run_started(self, r: RecordedEvent, e: Any, _: str) -> None:
-        started = {name: e[name] for name in ("worker", "python", "distributions")} | {"act": act(r)}
+        started = {name: e[name] for name in ("worker", "python", "distributions")}
+        started |= {"sandbox_level": e.get("sandbox_level"), "act": act(r)}
         self.runs[e["run_id"]] |= {"state": "running", "started": started}
 
     def run_metrics_logged(self, r: RecordedEvent, e: Any, _: str) -> None:
