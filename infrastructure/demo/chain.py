@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+import polars as pl
+
 from application.queries import Paging, RunFilter
 from application.views import RunView
 from domain.model_instance.commands import CreateInstance
@@ -19,6 +21,7 @@ PRICES = DatasetBinding(dataset="us-prices", role="prices")
 INDEX = DatasetBinding(dataset="us-index", role="index")
 LAST = date(2022, 12, 31)
 STABLE = 0.7
+KEPT = 10
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ def _signals(stage: Stage, plan: Plan) -> None:
     first = date(year, 1, 1)
     number = trained.model_version
     done = stage.run(RULES, "inference", RESEARCHER, model_version=number, first=first, last=LAST)
+    known_before = _newest_rows(stage, SIGNAL).select(pl.col("trained_as_of") <= pl.col("knowledge_date"))
+    stage.account.claim(bool(known_before.to_series().all()), "a model saw its own decision")
     stage.account.line(
         f"  {SIGNAL}     its past by refits: {made} more versions, each predicted only what came after it, "
         f"{year} to 2020"
@@ -108,6 +113,7 @@ def _picks(stage: Stage, plan: Plan) -> None:
     kept, rejected = newest.metrics["kept_bps"], newest.metrics["rejected_bps"]
     stage.account.claim(kept > rejected, f"kept {kept} bps, rejected {rejected} bps")
     judged = _promoted_and_judged(stage, PICKS)
+    stage.account.claim(_is_subset(stage, PICKS, BLEND), "the picks are not ten signals a date as they were")
     stage.account.line(
         f"  {PICKS}     ten of twenty kept, unchanged · out of sample kept {kept:.1f} bps, rejected "
         f"{rejected:.1f} bps per 5 days (expected kept > rejected) · "
@@ -149,6 +155,20 @@ def _origins(stage: Stage) -> None:
         f"  {newest.ref} ← {PICKS} ← {BLEND} ← {SIGNAL} ← us-prices@1: three models deep, "
         f"{count} model versions, {len(lineage.nodes)} nodes in all"
     )
+
+
+def _newest_rows(stage: Stage, instance: str) -> pl.DataFrame:
+    """All predictions of an instance."""
+    newest = stage.service.queries.newest_dataset_version(stage.tenant, f"{instance}-predictions")
+    assert newest is not None
+    return stage.rows(f"{instance}-predictions", newest.number, first=date.min)
+
+
+def _is_subset(stage: Stage, kept: str, given: str) -> bool:
+    """Ten rows a date, each with the key and the value of its input."""
+    rows, source = _newest_rows(stage, kept), _newest_rows(stage, given)
+    same = rows.join(source, on=["date", "entity", "signal"], how="semi")
+    return same.height == rows.height and set(rows.group_by("date").len()["len"]) == {KEPT}
 
 
 def _create(

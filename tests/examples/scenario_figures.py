@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from optaic.mlops.measures.performance import filtered, signal
@@ -169,4 +170,4 @@ def _real(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def _largest(values: pl.Series) -> float:
-    return max(values.max(), -values.min())
+    return float(np.abs(values.to_numpy()).max())
