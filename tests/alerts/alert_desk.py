@@ -42,7 +42,8 @@ class AlertDesk(Desk):
             if upto is not None and recorded[0].position > upto:
                 return
             self.acted = recorded[0].position
-            for policy in POLICIES.get(type(recorded[0].event), ()):
+            event = recorded[0].event
+            for policy in POLICIES.get(type(event), ()) if event is not None else ():
                 policy(recorded[0], self.policies())
 
     def measured(

@@ -58,8 +58,9 @@ def test_more_pending_runs_than_a_page_are_all_found(desk: WiredDesk, work: Serv
 
 def test_another_tenants_runs_are_not_taken(desk: WiredDesk, work: ServiceWork) -> None:
     desk.submit()
-    others = {"tenants": lambda: ("other",)}
-    other = ServiceWork(services=desk.services, bus=desk.bus, queries=desk.queries, **others)
+    other = ServiceWork(
+        services=desk.services, bus=desk.bus, queries=desk.queries, tenants=lambda: ("other",)
+    )
     assert list(other.pending_runs()) == list(other.unevaluated_definitions()) == []
     assert len(work.pending_runs()) == 1
 
