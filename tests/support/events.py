@@ -12,7 +12,8 @@ from domain.catalogue import EVENT_CLASSES
 from domain.shared.activity import Event
 
 _INT64 = 2**63 - 1
-_words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=12)
+_characters = st.characters(codec="utf-8", exclude_categories=["Cs"])
+_words = st.text(_characters, max_size=12)
 _plain = st.none() | st.booleans() | st.integers(-9, 9) | _words
 
 
@@ -49,7 +50,7 @@ def _of_scalar(kind: inspect.Type) -> st.SearchStrategy[Any]:
         case inspect.StrType(pattern=str(pattern)):
             return st.from_regex(pattern, fullmatch=True).map(lambda text: text.removesuffix("\n"))
         case inspect.StrType():
-            return _words
+            return st.text(_characters, min_size=kind.min_length or 0, max_size=12)
         case inspect.IntType():
             return st.integers(kind.ge if kind.ge is not None else -_INT64, kind.le or _INT64)
         case inspect.FloatType():

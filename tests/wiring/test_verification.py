@@ -10,6 +10,7 @@ from domain.model_version.commands import PurgeVersionArtifact
 from domain.run.commands import CompleteRun
 from domain.run.pins import Artifact
 from infrastructure.verification import Verification, replay_export, replay_of, verify_all
+from infrastructure.views import PROJECTIONS
 from tests.support.desk import prices
 from tests.wiring.wired_desk import WiredDesk
 
@@ -63,7 +64,7 @@ def manifest_of(desk: WiredDesk, number: int) -> Path:
 def test_a_clean_folder_raises_no_alarm_and_everything_was_looked_at(lived: WiredDesk) -> None:
     found = verified(lived)
     assert found.problems == []
-    assert (found.events, found.views) == (lived.log.head(), 5)
+    assert (found.events, found.views) == (lived.log.head(), len(PROJECTIONS))
     assert (found.artifacts, found.data_versions, found.data_files) == (3, 2, 2)
 
 

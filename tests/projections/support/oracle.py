@@ -150,7 +150,8 @@ class Model:
         node = f"{kind}_run:{e['run_id']}"
         self.node(r, node, e["instance"], e["definition"])
         for each in e["inputs"]:
-            self.edge(r, f"dataset_version:{each['dataset']}@{each['version']}", node, each["use"])
+            if each["use"] != "watched":
+                self.edge(r, f"dataset_version:{each['dataset']}@{each['version']}", node, each["use"])
         if e["model"]:
             self.edge(r, f"model_version:{e['instance']}@{e['model']['number']}", node, "model")
 
