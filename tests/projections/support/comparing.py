@@ -304,8 +304,8 @@ class Comparison:
         for metric, series in values.items():
             if metric.startswith("drift.feature."):
                 grouped["drift"][metric[14:]] = series
-            elif metric == "drift.prediction.signal":
-                grouped["prediction_drift"]["signal"] = series
+            elif metric.startswith("drift.prediction.") and metric != "drift.prediction.share":
+                grouped["prediction_drift"][metric[17:]] = series
             elif not metric.startswith("performance."):
                 grouped["other"][metric] = series
         for group, rows in grouped.items():
