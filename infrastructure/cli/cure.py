@@ -45,6 +45,7 @@ def republish(from_position: FromPosition = 0, rekey: Rekey = False, as_json: Js
                 url,
                 Kafka.of(settings),
                 from_position=from_position,
+                partitions=settings.kafka_partitions,
                 rekey_to=settings.kafka_partitions if rekey else None,
                 replication=settings.kafka_replication,
             )

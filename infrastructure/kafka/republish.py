@@ -1,7 +1,7 @@
 """Publishes the log to the topic again: after the topic was lost, replaced, or given other partitions."""
 
-from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
@@ -28,6 +28,9 @@ from infrastructure.kafka.topics import (
 )
 from infrastructure.postgres.connections import engine
 from infrastructure.postgres.turns import Turn
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
 
 
 class RelayActive(RuleBroken):
@@ -71,15 +74,16 @@ def republish(
     from_position: int = 0,
     rekey_to: int | None = None,
     topics: Topics = TOPICS,
+    partitions: int = 6,
     replication: int = 1,
-    told: Callable[[int], None] = lambda _: None,
 ) -> Republished:
     """Publish every event from a position on, up to the head as it is now; 0 is the beginning.
 
-    A missing topic is made. `rekey_to`: the new number of partitions; the topic must be empty or missing, and
-    everything is published. Dies it on the way, the relay goes on where it ended. `told` hears each position
-    reached. Raises RelayActive, RepublishBeyondProgress, TopicNotEmpty, TopicPartitionsChanged,
-    TopicRetentionLimited, TopicCompacted, KafkaAheadOfLog, KafkaOfOtherLog, DeliveryFailed, KafkaUnreachable.
+    A missing topic is made: with as many partitions as were published, `partitions` where nothing ever was.
+    `rekey_to`: the new number of partitions; the topic must be empty or missing, and everything is published.
+    Dies it on the way, the relay goes on where it ended. Raises RelayActive, RepublishBeyondProgress,
+    TopicNotEmpty, TopicPartitionsChanged, TopicRetentionLimited, TopicCompacted, KafkaAheadOfLog,
+    KafkaOfOtherLog, DeliveryFailed, KafkaUnreachable.
     """
     turn = Turn(database_url, TURN, silence_s=SILENCE_S)
     if not turn.take():
@@ -88,7 +92,9 @@ def republish(
     try:
         with TurnWatch(turn, SILENCE_S / 4) as watch:
             start = 0 if rekey_to else max(0, from_position - 1)
-            count = _prepared(log, rows, kafka, topics, start, rekey_to, replication)
+            _refuse_gap(rows, start)
+            _make_missing(rows, kafka, topics, rekey_to, partitions, replication)
+            count = _checked(log, rows, kafka, topics.activity, rekey_to)
             progress = PostgresProgress(rows, uuid4().hex)
             tenants = last_of_tenants(log, start)
             chain = PartitionChain.after(tenants, count)
@@ -97,7 +103,7 @@ def republish(
             producer = ConfluentProducer(kafka, topics.activity, {}, watch.look)
             steps = partial(RelayStep, log, progress, producer, epoch=read_epoch(rows))
             try:
-                messages = _run(steps(position=start, chain=chain), log.head(), watch, told)
+                messages = _run(steps(position=start, chain=chain), log.head(), watch)
             finally:
                 producer.close()
     finally:
@@ -108,35 +114,41 @@ def republish(
     )
 
 
-def _prepared(
-    log: LogEnd,
-    rows: Engine,
-    kafka: Kafka,
-    topics: Topics,
-    start: int,
-    rekey_to: int | None,
-    replication: int,
-) -> int:
-    """Refuse what would tear a hole or mix two orders, make what is missing; the number of partitions."""
+def _refuse_gap(rows: Engine, start: int) -> None:
     standing = read_standing(rows)
-    if start > (standing.position if standing else 0):
-        at = standing.position if standing else 0
-        raise RepublishBeyondProgress(f"published is up to {at}, not {start}", published=at)
+    published = standing.position if standing else 0
+    if start > published:
+        raise RepublishBeyondProgress(f"published is up to {published}, not {start}", published=published)
+
+
+def _make_missing(
+    rows: Engine, kafka: Kafka, topics: Topics, rekey_to: int | None, partitions: int, replication: int
+) -> None:
+    """Make the topics that are missing; one that holds messages keeps its order, so it is not re-keyed."""
     admin = admin_client(kafka)
-    wanted = rekey_to or (standing.partitions if standing else None)
-    if rekey_to and not _is_missing_or_empty(kafka, topics.activity):
+    there = _partitions_there(admin, topics.activity)
+    if rekey_to and there and not is_empty(kafka, topics.activity, there):
         raise TopicNotEmpty(f"{topics.activity} holds messages", topic=topics.activity)
-    make_topics(admin, topics, wanted or partition_count(admin, topics.activity), replication)
-    count = check_activity(admin, topics.activity, wanted)
-    compare_tail(kafka, topics.activity, count, None, log, None)
+    make_topics(admin, topics, rekey_to or _published(rows) or there or partitions, replication)
+
+
+def _checked(log: LogEnd, rows: Engine, kafka: Kafka, topic: str, rekey_to: int | None) -> int:
+    """The number of partitions of a topic that fits the log and what was published before."""
+    count = check_activity(admin_client(kafka), topic, rekey_to or _published(rows))
+    compare_tail(kafka, topic, count, None, log, None)
     return count
 
 
-def _is_missing_or_empty(kafka: Kafka, topic: str) -> bool:
+def _published(rows: Engine) -> int | None:
+    standing = read_standing(rows)
+    return standing.partitions if standing else None
+
+
+def _partitions_there(admin: "AdminClient", topic: str) -> int | None:
     try:
-        return is_empty(kafka, topic, partition_count(admin_client(kafka), topic))
+        return partition_count(admin, topic)
     except TopicMissing:
-        return True
+        return None
 
 
 def last_of_tenants(log: LogPages, position: int, page: int = PAGE) -> dict[str, int]:
@@ -149,10 +161,9 @@ def last_of_tenants(log: LogPages, position: int, page: int = PAGE) -> dict[str,
     return last
 
 
-def _run(step: RelayStep, head: int, watch: TurnWatch, told: Callable[[int], None]) -> int:
+def _run(step: RelayStep, head: int, watch: TurnWatch) -> int:
     messages = 0
     while step.position < head:
         watch.ask()
         messages += step.run()
-        told(step.position)
     return messages

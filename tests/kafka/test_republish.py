@@ -53,12 +53,18 @@ def test_a_topic_made_anew_is_refused_and_published_again(desk: RelayDesk) -> No
     refused = desk.wait_failed(desk.relay())
     assert isinstance(refused, TopicReplaced)
     assert "republish" in refused.remedy
-    told: list[int] = []
-    done = republish(desk.log, desk.url, desk.kafka, topics=desk.topics, told=told.append)
+    done = republish(desk.log, desk.url, desk.kafka, topics=desk.topics)
     assert (done.first, done.last, done.messages, done.partitions) == (1, 300, 300, 6)
-    assert told[-1] == 300
     publish(desk, 20)
     assert len(desk.check()) == 320
+
+
+def test_a_log_that_was_never_published_gets_its_topic(desk: RelayDesk) -> None:
+    append_many(desk.log, 30)
+    done = republish(desk.log, desk.url, desk.kafka, topics=desk.topics, partitions=3)
+    assert (done.first, done.last, done.messages, done.partitions) == (1, 30, 30, 3)
+    publish(desk, 5)
+    assert len(desk.check(partitions=3)) == 35
 
 
 def test_a_topic_replaced_under_a_running_relay_stops_it(desk: RelayDesk) -> None:
