@@ -43,8 +43,10 @@ class Sender(msgspec.Struct, frozen=True, kw_only=True):
     actor: Actor
     command_id: UUID | None = None
     """Default: a fresh one; a client that may repeat names its own."""
-    is_fresh: bool = False
-    """The command id was made for this very command, so that there can be no earlier outcome to look for."""
+    looks_first: bool = True
+    """Look for an earlier outcome before deciding. The append finds it in any case: without looking, a
+    repetition is decided in vain, and what is new (or has an id made just now) saves the question.
+    """
     reason: str | None = None
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
@@ -68,30 +70,36 @@ class Bus:
         are not outcomes: the same command may be sent again.
         """
         envelope = self._envelope(command, sender)
-        is_fresh = dry_run or sender.is_fresh or sender.command_id is None
-        first = None if is_fresh else self._services.log.outcome(envelope.tenant, envelope.command_id)
-        if first is not None:
-            return self._again(first, envelope)
+        if sender.looks_first and sender.command_id is not None and not dry_run:
+            first = self._services.log.outcome(envelope.tenant, envelope.command_id)
+            if first is not None:
+                return self._again(first, envelope)
         handler = self._handlers.get(type(command))
         if handler is None:
             raise CommandUnknown(f"nothing handles {command.TYPE!r}")
+        context = Context(
+            services=self._services,
+            envelope=envelope,
+            expected=_expected(sender.expected_versions),
+            dry_run=dry_run,
+        )
         try:
-            context = Context(
-                services=self._services,
-                envelope=envelope,
-                expected=_expected(sender.expected_versions),
-                dry_run=dry_run,
-            )
-            _check_reason(command, sender.reason)
-            _check_override(command, sender)
-            return self._settled(_retried(handler, command, context))
+            outcome = _decided(handler, command, sender, context)
         except RuleBroken as broken:
-            if dry_run or not _is_outcome(broken):
+            first = None if dry_run else self._first(envelope, broken)
+            if first is None:
                 raise
-            kept = self._services.log.refuse(envelope, broken.code, broken.detail, broken.facts)
-            if kept.kind != "refused":
-                return self._again(kept, envelope)
-            raise
+            return self._again(first, envelope)
+        return self._again(outcome, envelope) if outcome.repeated else outcome
+
+    def _first(self, envelope: Envelope, broken: RuleBroken) -> Outcome | None:
+        """What became of a refused command at its first coming; None: this was it. A refusal is kept."""
+        if isinstance(broken, GuardrailBlocked):
+            return self._services.log.outcome(envelope.tenant, envelope.command_id)
+        if not _is_outcome(broken):
+            return None
+        kept = self._services.log.refuse(envelope, broken.code, broken.detail, broken.facts)
+        return kept if kept.repeated else None
 
     def outcome(self, tenant: str, command_id: UUID) -> Outcome | None:
         """The outcome that the log keeps of a command; None: it has none yet."""
@@ -113,26 +121,33 @@ class Bus:
         )
 
     def _again(self, first: Outcome, envelope: Envelope) -> Outcome:
+        """The outcome that a command had at its first coming; raises what refused it."""
         if first.body_hash != envelope.body_hash:
             raise CommandIdReused(f"the command id {envelope.command_id} was used with another body")
         if first.kind == "refused":
             code = first.code or ""
             raise RuleBroken.catalogue.get(code, RuleBroken)(first.detail or code, **first.facts)
-        return self._settled(msgspec.structs.replace(first, repeated=True))
+        if first.kind == "accepted":
+            self._refuse_blocked(first)
+        return msgspec.structs.replace(first, repeated=True)
 
-    def _settled(self, outcome: Outcome) -> Outcome:
+    def _refuse_blocked(self, accepted: Outcome) -> None:
         """Refuse a command whose last event is a blocking gate: the report is an event, the answer a no."""
-        if outcome.repeated and outcome.kind == "accepted":
-            (last,) = self._services.log.read(outcome.position - 1, 1)
-            if isinstance(last.event, GuardrailEvaluated) and last.event.report.enforced_as == "blocked":
-                raise blocked(last.event.report)
-        return outcome
+        (last,) = self._services.log.read(accepted.position - 1, 1)
+        if isinstance(last.event, GuardrailEvaluated) and last.event.report.enforced_as == "blocked":
+            raise blocked(last.event.report)
 
 
 def blocked(report: GateReport) -> GuardrailBlocked:
     """The refusal of a gate, its report inside."""
     reasons = "; ".join(issue.message for issue in report.issues if issue.severity == "error")
     return GuardrailBlocked(f"{report.target}: {reasons}", report=msgspec.to_builtins(report))
+
+
+def _decided(handler: Handler, command: Command, sender: Sender, context: Context) -> Outcome:
+    _check_reason(command, sender.reason)
+    _check_override(command, sender)
+    return _retried(handler, command, context)
 
 
 def _retried(handler: Handler, command: Command, context: Context) -> Outcome:
@@ -150,8 +165,7 @@ def _attempted(handler: Handler, command: Command, context: Context) -> Outcome:
 
 
 def _is_outcome(broken: RuleBroken) -> bool:
-    transient = broken.kind is Kind.UNAVAILABLE or isinstance(broken, StreamConflict | CommandIdReused)
-    return not transient and not isinstance(broken, GuardrailBlocked)
+    return broken.kind is not Kind.UNAVAILABLE and not isinstance(broken, StreamConflict | CommandIdReused)
 
 
 def _check_reason(command: Command, reason: str | None) -> None:

@@ -65,7 +65,7 @@ class Writer:
             actor=self.identity.actor,
             may_override=includes(self.identity.role, OVERRIDE_ROLE),
             command_id=self.command_id,
-            is_fresh=self.is_fresh,
+            looks_first=not self.is_fresh,
             reason=reason,
             correlation_id=self.correlation_id,
             expected_versions=self._expected(target),

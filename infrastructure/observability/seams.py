@@ -38,7 +38,7 @@ class ObservedBus(Bus):
         command_id = sender.command_id
         if command_id is None:
             command_id = self._services.ids.command_id()
-            sender = msgspec.structs.replace(sender, command_id=command_id, is_fresh=True)
+            sender = msgspec.structs.replace(sender, command_id=command_id, looks_first=False)
         correlation_id = sender.correlation_id or command_id
         with (
             bound(command_id=command_id, correlation_id=correlation_id, tenant=sender.tenant),

@@ -6,7 +6,9 @@ import msgspec
 import pytest
 
 from application.bus import Bus, stream_of
+from application.context import Context
 from application.handlers import HANDLERS
+from application.ports import Outcome
 from domain.catalogue import COMMANDS
 from domain.dataset.commands import CompactDataset, CreateDataset
 from domain.dataset.errors import DatasetExists, DatasetUnknown
@@ -37,6 +39,13 @@ ATTEMPTS = 16
 CREATE = CreateDataset(name="us-prices", declaration=declaration())
 STAGE = StageVersion(instance="spx-alpha", number=1)
 ONE = command_id(1)
+
+
+@pytest.fixture(params=[True, False], ids=["looked_for", "found_by_the_append"])
+def desk(desk: Desk, request: pytest.FixtureRequest) -> Desk:
+    """A desk whose bus looks for earlier outcomes, and one whose log finds them."""
+    desk.looks_first = request.param
+    return desk
 
 
 def recorded_of(desk: Desk, number: Any = ONE) -> int:
@@ -78,6 +87,15 @@ def test_a_refused_command_repeated_is_refused_again_though_it_could_now_succeed
     again = desk.refused(InstanceUnknown, update, command_id=ONE)
     assert (again.detail, again.facts, again.code) == (first.detail, first.facts, first.code)
     assert desk.send(update, command_id=command_id(2)).kind == "accepted"
+
+
+def test_an_accepted_command_repeated_stays_accepted_though_a_gate_blocks_it_now(desk: Desk) -> None:
+    def blocks(_command: CreateDataset, _context: Context) -> Outcome:
+        raise GuardrailBlocked("too old by now")
+
+    first = desk.send(CREATE, command_id=ONE)
+    again = desk.send(CREATE, command_id=ONE, bus=Bus(desk.services, {CreateDataset: blocks}))
+    assert (again.kind, again.repeated, again.position) == ("accepted", True, first.position)
 
 
 def test_a_command_that_a_gate_blocked_is_blocked_again_with_one_report(desk: Desk) -> None:

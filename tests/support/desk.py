@@ -89,6 +89,7 @@ class Desk(AbstractContextManager["Desk"]):
             ids=SeededIds(),
         )
         self.bus = Bus(self.services, HANDLERS)
+        self.looks_first = True
 
     def __enter__(self) -> Self:
         return self
@@ -109,9 +110,8 @@ class Desk(AbstractContextManager["Desk"]):
     ) -> Outcome:
         """Send with a reason; `sender` takes the other fields of `Sender`, and `dry_run`."""
         dry_run = sender.pop("dry_run", False)
-        envelope = Sender(
-            tenant=tenant, actor=Actor(principal=principal), **{"reason": "it is needed", **sender}
-        )
+        given = {"reason": "it is needed", "looks_first": self.looks_first, **sender}
+        envelope = Sender(tenant=tenant, actor=Actor(principal=principal), **given)
         return (bus or self.bus).send(command, envelope, dry_run=dry_run)
 
     def refused(self, rule: type[RuleBroken], command: Command, **sender: Any) -> RuleBroken:

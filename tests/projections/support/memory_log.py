@@ -32,11 +32,8 @@ class MemoryLog:
         self, envelope: Envelope, writes: Sequence[StreamWrite], checks: Sequence[StreamCheck] = ()
     ) -> Outcome:
         with self._appended:
-            known = self.outcome(envelope.tenant, envelope.command_id)
-            if known is not None:
-                if known.body_hash != envelope.body_hash:
-                    raise CommandIdReused("another body")
-                return msgspec.structs.replace(known, repeated=True)
+            if (known := self._known(envelope)) is not None:
+                return known
             for each in (*writes, *checks):
                 current = self._versions.get(each.stream.id(envelope.tenant), 0)
                 if current != each.expected:
@@ -85,7 +82,17 @@ class MemoryLog:
             event=event,
         )
 
+    def _known(self, envelope: Envelope) -> Outcome | None:
+        known = self.outcome(envelope.tenant, envelope.command_id)
+        if known is None:
+            return None
+        if known.body_hash != envelope.body_hash:
+            raise CommandIdReused("another body")
+        return msgspec.structs.replace(known, repeated=True)
+
     def refuse(self, envelope: Envelope, code: str, detail: str, facts: dict[str, Any]) -> Outcome:
+        if (known := self._known(envelope)) is not None:
+            return known
         outcome = Outcome(
             kind="refused",
             position=len(self.events),
@@ -94,7 +101,8 @@ class MemoryLog:
             facts=facts,
             body_hash=envelope.body_hash,
         )
-        return self._outcomes.setdefault((envelope.tenant, envelope.command_id), outcome)
+        self._outcomes[envelope.tenant, envelope.command_id] = outcome
+        return outcome
 
     def outcome(self, tenant: str, command_id: UUID) -> Outcome | None:
         return self._outcomes.get((tenant, command_id))
