@@ -1,6 +1,5 @@
 """How far the policies of this data folder have come."""
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -8,6 +7,7 @@ import msgspec
 from application.ports import ActivityLog, Clock
 from domain.shared.errors import Kind, RuleBroken
 from domain.shared.times import to_micros
+from infrastructure.log_place import event_id_at, is_place_of, replace_file
 
 
 class PolicyProgressUnreadable(RuleBroken, resource="policy_progress"):
@@ -49,13 +49,8 @@ class PolicyProgressFile:
     def save(self, position: int) -> None:
         """Everything up to this position was acted on."""
         now_us = to_micros(self._clock.now()) if self._clock else 0
-        content = msgspec.json.encode(_Saved(position, self._event_id(position), now_us))
-        aside = self._path.with_suffix(".new")
-        with aside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(self._path)
+        event_id = event_id_at(self._log, position) if self._log else None
+        replace_file(self._path, msgspec.json.encode(_Saved(position, event_id, now_us)))
 
     def _read(self) -> _Saved | None:
         try:
@@ -69,14 +64,4 @@ class PolicyProgressFile:
         return saved
 
     def _is_of_log(self, saved: _Saved) -> bool:
-        if self._log is None:
-            return True
-        if saved.position == 0:
-            first = self._log.read(0, 1)
-            return not first or first[0].recorded_at_us >= saved.saved_at_us
-        return saved.event_id is not None and self._event_id(saved.position) == saved.event_id
-
-    def _event_id(self, position: int) -> str | None:
-        """The event there; None beyond the head and for position 0."""
-        found = self._log.read(position - 1, 1) if self._log and position else ()
-        return str(found[0].event_id) if found else None
+        return self._log is None or is_place_of(self._log, saved.position, saved.event_id, saved.saved_at_us)

@@ -113,6 +113,16 @@ def test_progress_of_another_log_counts_for_nothing(rows: Engine, log, clock):
     assert PostgresPolicyProgress(rows, log, clock).load() is None
 
 
+def test_an_empty_log_that_was_filled_by_an_import_is_another_one(rows: Engine, log, clock):
+    """Policies that started on it must not act on the events that came with the import."""
+    append_many(log, 3)
+    clock.set(datetime(2099, 1, 1, tzinfo=UTC))
+    progress = PostgresPolicyProgress(rows, log, clock)
+    assert progress.load() is None
+    progress.save(0)
+    assert PostgresPolicyProgress(rows, log, clock).load() is None
+
+
 # --- schedules
 
 
