@@ -40,7 +40,8 @@ READER_SETTINGS = {
 STREAM_PAGE = 2_000
 """Rows that a server-side cursor brings at once."""
 
-POOL_SIZE, OVERFLOW = 4, 12
+POOL_SIZE, OVERFLOW = 16, 0
+"""Opened as they are needed, and kept: one that comes and goes costs the server a process each time."""
 
 _EPOCH = f"SELECT epoch FROM {operational.SCHEMA}.store_epoch"  # noqa: S608
 

@@ -65,7 +65,7 @@ class PostgresViews:
         given: dict[str, Any] = {"application_name": application_name, "schema": VIEWS_SCHEMA}
         self._writer = engine(database_url, **given, settings=_SETTINGS, pool_size=8, overflow=24)
         self._reader = engine(
-            database_url, **given, settings={"jit": "off"}, pool_size=8, overflow=32
+            database_url, **given, settings={"jit": "off"}, pool_size=32, overflow=8
         ).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @contextmanager
