@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 
 from infrastructure.access.denials import Denials
 from infrastructure.access.directory import AccessDirectory
@@ -57,7 +57,7 @@ def create_app(
     app.state.feed = Feed(service.log, service.queries, settings.wait_s_max)
     app.state.run_tokens = RunTokens(run_token_key) if run_token_key else RunTokens.of_folder(settings.data)
     app.state.progress = service.progress
-    add_routes(app, [Depends(known_parameters_only)])
+    add_routes(app, (known_parameters_only,))
     _add_pages(app)
     problems.install(app)
     app.state.entrance = _entrance(app, service, settings, access)
