@@ -52,16 +52,24 @@ run_lease = Table(
 )
 """Running runs as their workers last spoke of them, by the database's clock; gone when they end."""
 
-policy_progress = Table(
-    "policy_progress",
-    metadata,
-    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
-    Column("owner", Text, nullable=False),
-    Column("position", BigInteger, nullable=False),
-    Column("event_id", Text),
-    Column("saved_at_us", BigInteger, nullable=False),
-)
+
+def _followed(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+        Column("owner", Text, nullable=False),
+        Column("position", BigInteger, nullable=False),
+        Column("event_id", Text),
+        Column("saved_at_us", BigInteger, nullable=False),
+    )
+
+
+policy_progress = _followed("policy_progress")
 """One row: how far the policies have come, and in which log."""
+
+webhook_progress = _followed("webhook_progress")
+"""One row: up to where the webhook was told, and in which log."""
 
 slot_progress = Table(
     "slot_progress",

@@ -1,22 +1,25 @@
-"""How far the policies have come, as a fenced row: only the process that took it last moves it."""
+"""How far the policies, or the webhook, have come, as a fenced row: who took it last moves it."""
 
 from uuid import uuid4
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, Table, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from application.policies.runner import PoliciesFenced
 from application.ports import ActivityLog, Clock
 from domain.shared.times import to_micros
 from infrastructure.log_place import event_id_at, is_place_of
-from infrastructure.postgres.operational import policy_progress as table
+from infrastructure.postgres.operational import policy_progress
 
 
 class PostgresPolicyProgress:
-    """`application.policies.runner.Progress` on the one row of `policy_progress`."""
+    """`application.policies.runner.Progress` on the one row of `policy_progress`, or of a table like it."""
 
-    def __init__(self, engine: Engine, log: ActivityLog, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, log: ActivityLog, clock: Clock, table: Table = policy_progress
+    ) -> None:
         self._engine = engine
+        self._table = table
         self._log = log
         self._clock = clock
         self._owner = uuid4().hex
@@ -25,6 +28,7 @@ class PostgresPolicyProgress:
         """Take the row; the last position acted on, None where no policy has been or where the log is another
         one than they followed: it was imported, or restored and went another way.
         """
+        table = self._table
         fresh = insert(table).values(
             id=1, owner=self._owner, position=0, event_id=None, saved_at_us=self._now_us()
         )
@@ -40,8 +44,8 @@ class PostgresPolicyProgress:
         """Everything up to this position was acted on. Raises PoliciesFenced if another one took the row."""
         event_id = event_id_at(self._log, position)
         moved = (
-            update(table)
-            .where(table.c.owner == self._owner)
+            update(self._table)
+            .where(self._table.c.owner == self._owner)
             .values(position=position, event_id=event_id, saved_at_us=self._now_us())
         )
         with self._engine.begin() as connection:

@@ -14,6 +14,7 @@ from application.policies.context import PolicyContext
 from application.policies.runner import PolicyRunner
 from application.schedules.scheduler import Scheduler
 from infrastructure.leases import Leases
+from infrastructure.postgres.operational import webhook_progress
 from infrastructure.postgres.turns import Turn
 from infrastructure.roles.policy_progress import PostgresPolicyProgress
 from infrastructure.roles.remote_executor import WorkersElsewhere
@@ -22,7 +23,7 @@ from infrastructure.roles.slot_progress import PostgresSlotProgress
 from infrastructure.roles.wiring import Core
 from infrastructure.schedules.agenda import ViewAgenda
 from infrastructure.schedules.ticking import Ticking
-from infrastructure.webhooks.teller import ProgressFrom, teller_of
+from infrastructure.webhooks.teller import teller_of
 
 TURN = "schedule"
 SILENCE_S = 10.0
@@ -95,9 +96,10 @@ class Schedule:
                     return
 
     def _tell(self, parts: ExitStack) -> None:
-        """Tell the webhook, where there is one, of the alerts to come."""
-        head = self._core.log.head()
-        teller = teller_of(self._core.settings, self._context(), ProgressFrom(head))
+        """Tell the webhook, where there is one, of alerts; a successor goes on where this one stopped."""
+        core = self._core
+        progress = PostgresPolicyProgress(core.operations, core.log, core.clock, webhook_progress)
+        teller = teller_of(core.settings, self._context(), progress)
         teller.start()
         parts.callback(teller.stop)
 

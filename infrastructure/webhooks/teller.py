@@ -32,18 +32,3 @@ def teller_of(settings: Settings, context: PolicyContext, progress: Progress) ->
     WebhookSecretMalformed.
     """
     return Teller(webhook_of(settings, context.services.clock), context, progress)
-
-
-class ProgressFrom:
-    """Begins at a given position and keeps nothing beyond the process."""
-
-    def __init__(self, position: int) -> None:
-        self._position = position
-
-    def load(self) -> int | None:
-        """Where to begin."""
-        return self._position
-
-    def save(self, position: int) -> None:
-        """Only as long as the process lives."""
-        self._position = position

@@ -14,6 +14,7 @@ from domain.ml_module_def.commands import PublishDefinition, SubmitDefinition
 from domain.model_instance.commands import UpdateInstance
 from domain.run.commands import CompleteRun, FailRun
 from domain.shared.activity import Event
+from infrastructure.policy_progress import PolicyProgressFile
 from tests.support.desk import TENANT, Desk, verdict
 from tests.support.valid import digest, manifest
 
@@ -29,7 +30,12 @@ class AlertDesk(Desk):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        self.folder = folder
         self.acted = 0
+
+    def progress(self, of: str = "webhook") -> PolicyProgressFile:
+        """How far a follower of this log has come."""
+        return PolicyProgressFile(self.folder / f"{of}.json", self.log, self.clock)
 
     def ruled(self, *rules: AlertRule, name: str = "spx-alpha") -> None:
         """Give an instance these rules in the place of those it has."""

@@ -25,7 +25,7 @@ from infrastructure.webhooks.errors import (
     WebhookUrlMalformed,
 )
 from infrastructure.webhooks.signing import key_of, signed_headers
-from infrastructure.webhooks.teller import ProgressFrom, Teller
+from infrastructure.webhooks.teller import Teller
 from tests.alerts.alert_desk import AlertDesk, rule
 from tests.alerts.receiver import receiving
 from tests.support.processes import wait_until
@@ -43,9 +43,8 @@ def webhook(desk: AlertDesk, port: int, **changes: Any) -> Webhook:
     return Webhook(url=f"http://receiver.test:{port}/hook?a=b", key=KEY, clock=desk.clock, **given)
 
 
-def teller(desk: AlertDesk, port: int, progress: ProgressFrom | None = None, **changes: Any) -> Teller:
-    progress = progress or ProgressFrom(desk.log.head())
-    return Teller(webhook(desk, port, **changes), desk.policies(), progress)
+def teller(desk: AlertDesk, port: int, **changes: Any) -> Teller:
+    return Teller(webhook(desk, port, **changes), desk.policies(), desk.progress())
 
 
 def raised(desk: AlertDesk) -> AlertRaised:
@@ -110,15 +109,14 @@ def test_after_the_last_attempt_the_next_alert_has_its_turn(desk: AlertDesk):
 
 
 def test_a_stop_breaks_a_pause_off_and_the_alert_is_told_after_the_next_start(desk: AlertDesk):
-    progress = ProgressFrom(desk.log.head())
     with receiving((503,)) as receiver:
-        told = teller(desk, receiver.port, progress, pauses_s=(3600.0,))
+        told = teller(desk, receiver.port, pauses_s=(3600.0,))
         told.start()
         raised(desk)
         receiver.wait_for(1)
         told.stop()
     with receiving() as receiver:
-        told = teller(desk, receiver.port, progress)
+        told = teller(desk, receiver.port)
         told.start()
         try:
             receiver.wait_for(1)
@@ -131,7 +129,7 @@ def test_a_receiver_that_is_away_holds_up_no_policy(desk: AlertDesk):
         closed = receiver.port
     desk.ruled(rule())
     told = teller(desk, closed, pauses_s=(3600.0,))
-    policies = PolicyRunner(POLICIES, desk.policies(), ProgressFrom(desk.log.head()))
+    policies = PolicyRunner(POLICIES, desk.policies(), desk.progress("policies"))
     told.start()
     policies.start()
     try:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, update
 from application.policies.runner import PoliciesFenced
 from infrastructure.activity_log import DatabaseActivityLog, open_postgres_log
 from infrastructure.postgres.connections import engine
-from infrastructure.postgres.operational import run_lease
+from infrastructure.postgres.operational import run_lease, webhook_progress
 from infrastructure.postgres.turns import Turn, lock_number
 from infrastructure.roles.policy_progress import PostgresPolicyProgress
 from infrastructure.roles.run_leases import PostgresLeaseBook
@@ -111,6 +111,17 @@ def test_progress_of_another_log_counts_for_nothing(rows: Engine, log, clock):
     with rows.begin() as connection:
         connection.exec_driver_sql("UPDATE optaic_ops.policy_progress SET position = 99")
     assert PostgresPolicyProgress(rows, log, clock).load() is None
+
+
+def test_the_webhook_has_a_progress_of_its_own(rows: Engine, log, clock):
+    append_many(log, 3)
+    policies = PostgresPolicyProgress(rows, log, clock)
+    webhook = PostgresPolicyProgress(rows, log, clock, webhook_progress)
+    assert (policies.load(), webhook.load()) == (None, None)
+    policies.save(3)
+    webhook.save(1)
+    successor = PostgresPolicyProgress(rows, log, clock, webhook_progress)
+    assert (PostgresPolicyProgress(rows, log, clock).load(), successor.load()) == (3, 1)
 
 
 def test_an_empty_log_that_was_filled_by_an_import_is_another_one(rows: Engine, log, clock):
