@@ -66,6 +66,7 @@ class Writer:
             may_override=includes(self.identity.role, OVERRIDE_ROLE),
             command_id=self.command_id,
             is_fresh=self.is_fresh,
+            is_decoded=True,
             reason=reason,
             correlation_id=self.correlation_id,
             expected_versions=self._expected(target),
