@@ -1,4 +1,4 @@
-"""What a version number promises: an instance may take a later version of the same major as it takes this one."""
+"""What a version number promises: an instance may take a later version of the same major in its place."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -124,10 +124,8 @@ def _behind_gate(command: RecordEvaluation, gate: GateReport) -> RecordEvaluatio
     return _with_check(command, "contracts", detail, ok=passed)
 
 
-def _against_published(
-    state: State, known: DefinitionVersion, command: RecordEvaluation
-) -> RecordEvaluation:
-    """The evaluation with the version number as one more check, where a published version is to be kept to."""
+def _against_published(state: State, known: DefinitionVersion, command: RecordEvaluation) -> RecordEvaluation:
+    """The evaluation with the version number as one more check, where there is a published version before."""
     if command.verdict != "passed":
         return command
     new = Promised(known.manifest, command.output_columns)

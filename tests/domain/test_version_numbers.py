@@ -76,7 +76,9 @@ VOLUMES = InputRole(role="volumes", columns=("volume",))
         ("1.3.0", TWO, {"category": Category.RELEVANCE}, "the category was signal"),
     ],
 )
-def test_what_breaks_an_instance_needs_a_new_major(version: str, columns: Any, changes: Any, words: str) -> None:
+def test_what_breaks_an_instance_needs_a_new_major(
+    version: str, columns: Any, changes: Any, words: str
+) -> None:
     before = published("1.2.0", TWO)
     outcome, check = check_of(version, *before, columns=columns, **changes)
     assert outcome == "failed"
@@ -128,7 +130,15 @@ def test_an_evaluation_that_failed_anyway_is_not_compared() -> None:
 
 
 def test_numbers_are_ordered_as_semver_says() -> None:
-    ordered = ["0.9.9", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-rc.2", "1.0.0-rc.11", "1.0.0"]
+    ordered = [
+        "0.9.9",
+        "1.0.0-alpha",
+        "1.0.0-alpha.1",
+        "1.0.0-alpha.beta",
+        "1.0.0-rc.2",
+        "1.0.0-rc.11",
+        "1.0.0",
+    ]
     assert sorted(ordered, key=number_of, reverse=True) == ordered[::-1]
     assert number_of("1.10.0") > number_of("1.9.0")
     assert number_of("no version") < number_of("0.0.1")
