@@ -25,6 +25,7 @@ from tests.support.desk import Desk, created
 from tests.support.spoiled import spoiled
 from tests.support.valid import RUN, run_submitted
 
+
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder: Path = tmp_path_factory.mktemp("bounds")
