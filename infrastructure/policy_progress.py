@@ -8,6 +8,7 @@ import msgspec
 from application.ports import ActivityLog, Clock
 from domain.shared.errors import Kind, RuleBroken
 from domain.shared.times import to_micros
+from infrastructure.log_place import event_id_at, is_of_log
 
 
 class PolicyProgressUnreadable(RuleBroken, resource="policy_progress"):
@@ -44,12 +45,16 @@ class PolicyProgressFile:
         they followed: it was imported, or restored and went another way. Raises PolicyProgressUnreadable.
         """
         saved = self._read()
-        return saved.position if saved is not None and self._is_of_log(saved) else None
+        if saved is None or self._log is None:
+            return None if saved is None else saved.position
+        is_ours = is_of_log(self._log, saved.position, saved.event_id, saved.saved_at_us)
+        return saved.position if is_ours else None
 
     def save(self, position: int) -> None:
         """Everything up to this position was acted on."""
         now_us = to_micros(self._clock.now()) if self._clock else 0
-        content = msgspec.json.encode(_Saved(position, self._event_id(position), now_us))
+        event_id = event_id_at(self._log, position) if self._log else None
+        content = msgspec.json.encode(_Saved(position, event_id, now_us))
         aside = self._path.with_suffix(".new")
         with aside.open("wb") as file:
             file.write(content)
@@ -67,16 +72,3 @@ class PolicyProgressFile:
         if saved.position < 0:
             raise PolicyProgressUnreadable(f"{self._path}: position {saved.position}", file=str(self._path))
         return saved
-
-    def _is_of_log(self, saved: _Saved) -> bool:
-        if self._log is None:
-            return True
-        if saved.position == 0:
-            first = self._log.read(0, 1)
-            return not first or first[0].recorded_at_us >= saved.saved_at_us
-        return saved.event_id is not None and self._event_id(saved.position) == saved.event_id
-
-    def _event_id(self, position: int) -> str | None:
-        """The event there; None beyond the head and for position 0."""
-        found = self._log.read(position - 1, 1) if self._log and position else ()
-        return str(found[0].event_id) if found else None

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from application.policies.runner import PoliciesFenced
 from application.ports import ActivityLog, Clock
 from domain.shared.times import to_micros
+from infrastructure.log_place import event_id_at, is_of_log
 from infrastructure.postgres.operational import policy_progress as table
 
 
@@ -33,26 +34,19 @@ class PostgresPolicyProgress:
             known = connection.execute(select(table.c.id)).first() is not None
             connection.execute(taking)
             row = connection.execute(select(*columns)).one()
-        return row.position if known and self._is_of_log(row.position, row.event_id) else None
+        is_ours = known and is_of_log(self._log, row.position, row.event_id, row.saved_at_us)
+        return row.position if is_ours else None
 
     def save(self, position: int) -> None:
         """Everything up to this position was acted on. Raises PoliciesFenced if another one took the row."""
         moved = (
             update(table)
             .where(table.c.owner == self._owner)
-            .values(position=position, event_id=self._event_id(position), saved_at_us=self._now_us())
+            .values(position=position, event_id=event_id_at(self._log, position), saved_at_us=self._now_us())
         )
         with self._engine.begin() as connection:
             if connection.execute(moved).rowcount != 1:
                 raise PoliciesFenced(f"another process has the policies since before position {position}")
-
-    def _is_of_log(self, position: int, event_id: str | None) -> bool:
-        return position == 0 or (event_id is not None and self._event_id(position) == event_id)
-
-    def _event_id(self, position: int) -> str | None:
-        """The event there; None beyond the head and for position 0."""
-        found = self._log.read(position - 1, 1) if position else ()
-        return str(found[0].event_id) if found else None
 
     def _now_us(self) -> int:
         return to_micros(self._clock.now())

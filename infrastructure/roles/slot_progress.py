@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from application.ports import ActivityLog
 from domain.shared.times import from_micros, to_micros
+from infrastructure.log_place import event_id_at, is_of_log
 from infrastructure.postgres.operational import slot_progress as table
 
 
@@ -25,7 +26,7 @@ class PostgresSlotProgress:
         """The moment; None where no scheduler was, or where the log is another one than it followed."""
         with self._engine.connect() as connection:
             row = connection.execute(select(table)).first()
-        if row is None or not self._is_of_log(row.position, row.event_id, row.settled_us):
+        if row is None or not is_of_log(self._log, row.position, row.event_id, row.settled_us):
             return None
         return from_micros(row.settled_us)
 
@@ -34,19 +35,8 @@ class PostgresSlotProgress:
         values = {
             "settled_us": to_micros(settled),
             "position": position,
-            "event_id": self._event_id(position),
+            "event_id": event_id_at(self._log, position),
         }
         saving = insert(table).values(id=1, **values)
         with self._engine.begin() as connection:
             connection.execute(saving.on_conflict_do_update(index_elements=["id"], set_=values))
-
-    def _is_of_log(self, position: int, event_id: str | None, settled_us: int) -> bool:
-        """An empty log is followed by events recorded later; older ones came with an import."""
-        if position > 0:
-            return event_id is not None and self._event_id(position) == event_id
-        first = self._log.read(0, 1)
-        return not first or first[0].recorded_at_us >= settled_us
-
-    def _event_id(self, position: int) -> str | None:
-        found = self._log.read(position - 1, 1) if position > 0 else ()
-        return str(found[0].event_id) if found else None

@@ -9,6 +9,7 @@ import msgspec
 from application.ports import ActivityLog
 from domain.shared.errors import Kind, RuleBroken
 from domain.shared.times import from_micros, to_micros
+from infrastructure.log_place import event_id_at, is_of_log
 
 
 class SlotProgressUnreadable(RuleBroken, resource="slot_progress"):
@@ -46,25 +47,15 @@ class SlotProgressFile:
             return None
         except msgspec.MsgspecError as error:
             raise SlotProgressUnreadable(f"{self._path}: {error}", file=str(self._path)) from None
-        return from_micros(saved.settled_us) if self._is_of_log(saved) else None
+        is_ours = is_of_log(self._log, saved.position, saved.event_id, saved.settled_us)
+        return from_micros(saved.settled_us) if is_ours else None
 
     def save(self, settled: datetime, position: int) -> None:
         """Every slot up to this moment is settled."""
-        content = msgspec.json.encode(_Saved(to_micros(settled), position, self._event_id(position)))
+        content = msgspec.json.encode(_Saved(to_micros(settled), position, event_id_at(self._log, position)))
         aside = self._path.with_suffix(".new")
         with aside.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(self._path)
-
-    def _is_of_log(self, saved: _Saved) -> bool:
-        """An empty log is followed by events recorded later; older ones came with an import."""
-        if saved.position > 0:
-            return self._event_id(saved.position) == saved.event_id
-        first = self._log.read(0, 1)
-        return not first or first[0].recorded_at_us >= saved.settled_us
-
-    def _event_id(self, position: int) -> str | None:
-        found = self._log.read(position - 1, 1) if position > 0 else ()
-        return str(found[0].event_id) if found else None

@@ -113,6 +113,18 @@ def test_progress_of_another_log_counts_for_nothing(rows: Engine, log, clock):
     assert PostgresPolicyProgress(rows, log, clock).load() is None
 
 
+def test_progress_on_an_empty_log_counts_only_where_events_came_after_it(rows: Engine, log, clock):
+    """Older events came with an import: policies never act on them."""
+    progress = PostgresPolicyProgress(rows, log, clock)
+    progress.load()
+    progress.save(0)
+    assert PostgresPolicyProgress(rows, log, clock).load() == 0
+    with rows.begin() as connection:
+        connection.exec_driver_sql("UPDATE optaic_ops.policy_progress SET saved_at_us = 4000000000000000")
+    append_many(log, 1)
+    assert PostgresPolicyProgress(rows, log, clock).load() is None
+
+
 # --- schedules
 
 

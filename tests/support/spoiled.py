@@ -1,4 +1,4 @@
-"""Objects of declared types in which one value is outside its bounds, and everything else is as it should be."""
+"""Objects of declared types in which one value is outside its bounds, and all else is as it should be."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -95,7 +95,7 @@ def _outside(kind: inspect.Type) -> Sequence[Any]:
             high = (kind.lt, None if kind.le is None else kind.le + 1)
             return [one for one in (*low, *high) if one is not None]
         case inspect.DateTimeType(tz=True):
-            return [datetime(2020, 1, 1)]  # noqa: DTZ001 - naive on purpose
+            return [datetime(2020, 1, 1)]
         case inspect.LiteralType() | inspect.EnumType():
             return ["no such word"]
         case _:
