@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.bounds import check_bounds, encoded
 from application.context import Context, Services
 from application.ports import Outcome
 from domain.guardrails.errors import GuardrailBlocked, GuardrailOverrideDenied
@@ -47,6 +48,8 @@ class Sender(msgspec.Struct, frozen=True, kw_only=True):
     """Look for an earlier outcome before deciding. The append finds it in any case: without looking, a
     repetition is decided in vain, and what is new (or has an id made just now) saves the question.
     """
+    is_decoded: bool = False
+    """The command was decoded from outside, which checked its bounds; one made in this process is checked."""
     reason: str | None = None
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
@@ -107,7 +110,10 @@ class Bus:
 
     def _envelope(self, command: Command, sender: Sender) -> Envelope:
         command_id = sender.command_id or self._services.ids.command_id()
-        body = _encode([command.TYPE, command, sender.reason, sender.expected_versions])
+        content = encoded(command)
+        if not sender.is_decoded:
+            check_bounds(command, content)
+        body = _encode([command.TYPE, msgspec.Raw(content), sender.reason, sender.expected_versions])
         if b"u0000" in body and _NUL.search(body):
             raise CommandMalformed("a text holds the character NUL, which not every database can keep")
         return Envelope(

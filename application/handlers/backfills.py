@@ -5,10 +5,13 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
 
-from application.context import Context, check, write
+from application.context import Context, write
 from application.handlers.facts import load_instance, load_version
+from application.handlers.gates import let_pass, submission_gate
 from application.handlers.pins import pin
 from application.ports import Outcome, StreamCheck, StreamWrite
+from domain.guardrails.events import GateReport
+from domain.guardrails.gates import combined
 from domain.model_instance import decider as instances
 from domain.model_instance.specification import Config
 from domain.point_in_time import PitModelFromFuture, decision_time
@@ -25,10 +28,11 @@ _LOOK_BACK = timedelta(days=30)
 
 def backfill_instance(command: BackfillInstance, context: Context) -> Outcome:
     """With `refit` a training before each block (a policy submits the inference that follows it), else an
-    inference for each span of dates that one version predicts.
+    inference for each span of dates that one version predicts. One gate judges all of them.
     """
     loaded = load_instance(context, command.instance)
-    config = instances.open_for_change(loaded.state, command.instance).config
+    specification = instances.open_for_change(loaded.state, command.instance)
+    config = specification.config
     if command.first > command.last:
         raise RunBackfillInvalid(f"{command.first} is after {command.last}", field="from")
     wanted = (
@@ -38,14 +42,19 @@ def backfill_instance(command: BackfillInstance, context: Context) -> Outcome:
     )
     checks: dict[StreamKey, StreamCheck] = {}
     writes: list[StreamWrite] = []
+    reports: list[GateReport] = []
     for one in wanted:
         run, relied = pin(one, loaded.state, context)
         checks |= {still.stream: still for still in relied}
         stream = decider.stream(run.run_id)
         fresh = context.load(stream, decider.INITIAL, decider.evolve)
         writes.append(write(stream, fresh, decider.submit(fresh.state, run)))
-    unchanged = check(instances.stream(command.instance), loaded)
-    return context.append(*writes, checks=[*checks.values(), unchanged])
+        report = submission_gate(context, run, specification.space)
+        reports += () if report is None else (report,)
+    owner, relied_on = instances.stream(command.instance), list(checks.values())
+    together = combined(f"model_instance:{command.instance}", reports)
+    judged = let_pass(context, command, together, owner, loaded, relied_on)
+    return context.append(*writes, write(owner, loaded, judged), checks=relied_on)
 
 
 def _trainings(

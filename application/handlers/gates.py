@@ -1,6 +1,6 @@
 """Gates as the handlers use them: the contracts of the definition, judged on what is known of a target."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from application.ports import Loaded, StreamCheck, StreamWrite
 from domain.guardrails.definition_gate import judge_definition
 from domain.guardrails.events import GateReport, GuardrailEvaluated
 from domain.guardrails.gates import Gate, Space, evaluate, overridden, warned
+from domain.guardrails.history import with_restated, with_survivors, with_universe
 from domain.guardrails.measurements import Measurements
 from domain.guardrails.stated import ON_SESSIONS, WITH_A_MOMENT, WITHOUT_A_MOMENT, stated
 from domain.ml_module_def.commands import RecordEvaluation
@@ -66,7 +67,13 @@ def version_gate(
     registered = versions.loadable(state, instance, number)
     refuse_external(registered, space)
     target = f"model_version:{instance}@{number}"
-    return judged(context, registered.definition, gate, target, None, registered.metrics, space)
+    report = judged(context, registered.definition, gate, target, None, registered.metrics, space)
+    if space != "official":
+        return report
+    known = _definition(context, registered.definition)
+    inputs = stated_inputs.declared(context, ((one.role, one.dataset) for one in registered.inputs))
+    free = known.manifest.scale_free_roles
+    return with_restated(report, inputs, registered.reading.history, free, space)
 
 
 def completion_gate(
@@ -79,7 +86,7 @@ def completion_gate(
     """Judge the output of a run: a training by its metrics, an inference by what was measured on its rows."""
     is_training = run.kind == "training"
     nothing = Measurements(rows=0, items=())
-    return judged(
+    report = judged(
         context,
         run.definition,
         "run_complete",
@@ -88,6 +95,7 @@ def completion_gate(
         metrics if is_training else None,
         space,
     )
+    return report if is_training else with_universe(report, measurements)
 
 
 def instance_gate(
@@ -107,6 +115,9 @@ def instance_gate(
     )
     judgeable, figures = stated(contracts, inputs, None)
     report = evaluate(gate, f"model_instance:{name}", judgeable, figures, None, specification.space)
+    bindings = (*specification.training_datasets, *specification.inference_datasets)
+    bound = ((one.role or one.dataset, one.dataset) for one in bindings)
+    report = _with_history(context, report, known, bound, specification.config.history, specification.space)
     return _unless_empty(context, _with_deprecation(report, specification.definition, known)), checks
 
 
@@ -124,6 +135,8 @@ def submission_gate(context: Context, run: RunSubmitted, space: Space) -> GateRe
     age = None if run.model is None else (run.as_of - run.model.trained_as_of) / timedelta(days=1)
     judgeable, figures = stated(contracts, inputs, run.kind, age)
     report = evaluate("run_submit", f"{run.kind}_run:{run.run_id}", judgeable, figures, None, space)
+    bound = ((one.role, one.dataset) for one in run.inputs if one.use == "input")
+    report = _with_history(context, report, known, bound, run.config.history, space)
     return _unless_empty(context, _with_deprecation(report, run.definition, known))
 
 
@@ -135,16 +148,19 @@ def let_pass(
     loaded: Loaded[Any],
     checks: Sequence[StreamCheck] = (),
     before: Sequence[StreamWrite] = (),
+    answered_by: str | None = None,
 ) -> tuple[GuardrailEvaluated, ...]:
-    """The report as an event, for what goes on; the sender answers for what he overrides.
+    """The report as an event, for what goes on; the sender answers for what he overrides, or who did so
+    before (`answered_by`).
 
     One that blocks is recorded alone, in this stream and as of what it is about, behind the reports of gates
     that passed `before`. Raises GuardrailBlocked.
     """
     if report is None:
         return ()
-    if overrides(command):
-        report = overridden(report, context.principal)
+    principal = context.principal if overrides(command) else answered_by
+    if principal is not None:
+        report = overridden(report, principal)
     if report.enforced_as != "blocked":
         return (GuardrailEvaluated(report=report),)
     kept = msgspec.structs.replace(report, target=f"{stream.resource_type}:{stream.name}")
@@ -155,6 +171,20 @@ def let_pass(
 def _definition(context: Context, ref: DefinitionRef) -> DefinitionVersion:
     loaded, _ = load_definition(context, ref.name)
     return loaded.state.version(ref.name, ref.version)
+
+
+def _with_history(
+    context: Context,
+    report: GateReport,
+    known: DefinitionVersion,
+    bound: Iterable[tuple[str, str]],
+    history: str,
+    space: Space,
+) -> GateReport:
+    """What the bound datasets declare of their history needs no contract."""
+    inputs = stated_inputs.declared(context, bound)
+    report = with_restated(report, inputs, history, known.manifest.scale_free_roles, space)
+    return with_survivors(report, inputs)
 
 
 def _with_deprecation(report: GateReport, ref: DefinitionRef, known: DefinitionVersion) -> GateReport:

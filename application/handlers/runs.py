@@ -7,6 +7,7 @@ from application.errors import ArtifactMissing
 from application.handlers.decisions import SIMULATED_AFTER, last_decision
 from application.handlers.facts import load_dataset, load_instance
 from application.handlers.gates import completion_gate, let_pass, submission_gate
+from application.handlers.overrides import who_answers_for, who_answers_for_block
 from application.handlers.pins import pin
 from application.ports import Loaded, Outcome, PreparedVersion, StreamCheck, StreamWrite
 from domain.dataset import decider as datasets
@@ -37,36 +38,43 @@ def submit_run(command: SubmitRun, context: Context) -> Outcome:
         raise RunTriggerReserved(f"the trigger {command.trigger!r} is the service's own")
     instance = load_instance(context, command.instance)
     run, checks = pin(command, instance.state, context)
-    stream = decider.stream(run.run_id)
-    loaded = context.load(stream, decider.INITIAL, decider.evolve)
-    events = decider.submit(loaded.state, run)
-    owner = instances.stream(command.instance)
-    report = submission_gate(context, run, instances.existing(instance.state, command.instance).space)
-    judged = let_pass(context, command, report, owner, instance, checks)
-    submitted = write(stream, loaded, (*events, *judged))
-    return context.append(submitted, checks=[*checks, check(owner, instance)])
+    return _submitted(command, context, run, instance, checks, who_answers_for_block(context, run))
 
 
 def retry_run(command: RetryRun, context: Context) -> Outcome:
-    """A failed run once more, as it was pinned."""
+    """A failed run once more, as it was pinned, behind the same gate."""
     loaded = _load(context, command.run_id)
     run = retry(loaded.state, command.run_id, context.services.ids.run_id())
     instance = load_instance(context, run.instance)
     instances.open_for_change(instance.state, run.instance)
-    return _once_more(run, context, check(instances.stream(run.instance), instance))
+    return _submitted(command, context, run, instance, (), who_answers_for(context, command.run_id))
+
+
+def _submitted(
+    command: SubmitRun | RetryRun,
+    context: Context,
+    run: RunSubmitted,
+    instance: Loaded[instances.State],
+    checks: Sequence[StreamCheck],
+    answered_by: str | None,
+) -> Outcome:
+    """The pending run and its gate's report; or, blocked, only the report, which is then its instance's."""
+    owner = instances.stream(run.instance)
+    fresh = _load(context, run.run_id)
+    events = decider.submit(fresh.state, run)
+    report = submission_gate(context, run, instances.existing(instance.state, run.instance).space)
+    judged = let_pass(context, command, report, owner, instance, checks, answered_by=answered_by)
+    submitted = write(decider.stream(run.run_id), fresh, (*events, *judged))
+    return context.append(submitted, checks=[*checks, check(owner, instance)])
 
 
 def reproduce_run(command: ReproduceRun, context: Context) -> Outcome:
     """A completed training once more, as it was pinned; an archived instance's too."""
     loaded = _load(context, command.run_id)
     run = reproduction(loaded.state, command.run_id, context.services.ids.run_id())
-    return _once_more(run, context, check(decider.stream(command.run_id), loaded))
-
-
-def _once_more(run: RunSubmitted, context: Context, unchanged: StreamCheck) -> Outcome:
     fresh = _load(context, run.run_id)
     submitted = write(decider.stream(run.run_id), fresh, decider.submit(fresh.state, run))
-    return context.append(submitted, checks=[unchanged])
+    return context.append(submitted, checks=[check(decider.stream(command.run_id), loaded)])
 
 
 def start_run(command: StartRun, context: Context) -> Outcome:

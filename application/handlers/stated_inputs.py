@@ -11,6 +11,7 @@ from application.errors import CalendarRangeExceeded
 from application.handlers.facts import load_dataset
 from application.ports import StreamCheck
 from domain.dataset import decider as datasets
+from domain.guardrails.history import DeclaredInput
 from domain.guardrails.stated import StatedInput
 from domain.model_instance import decider as instances
 from domain.model_instance.specification import Specification
@@ -51,6 +52,21 @@ def of_run(
     """By role: the pinned inputs at the moment of their last use."""
     bound = ((one.role, one.dataset, one.version) for one in run.inputs if one.use == "input")
     return _stated(context, bound, _Use(run.config.calendar, moment, on_sessions))
+
+
+def declared(context: Context, bound: Iterable[tuple[str, str]]) -> Sequence[DeclaredInput]:
+    """What the dataset of each (role, dataset) declares of its history; that never changes."""
+    found: list[DeclaredInput] = []
+    for role, dataset in dict.fromkeys(bound):
+        declaration = datasets.existing(load_dataset(context, dataset).state, dataset).declaration
+        one = DeclaredInput(
+            role=role,
+            dataset=dataset,
+            restated=declaration.restated or "restated" in declaration.tags,
+            survivorship=declaration.survivorship or "survivorship" in declaration.tags,
+        )
+        found.append(one)
+    return found
 
 
 def _stated(context: Context, bound: Iterable[_Bound], use: _Use) -> dict[str, StatedInput]:

@@ -11,6 +11,7 @@ from domain.guardrails.events import GateReport, Issue
 from domain.guardrails.findings import Finding
 from domain.guardrails.kinds import FrameKind, MetricKind, config_of, kind_of
 from domain.guardrails.measurements import Measurement, Measurements
+from domain.point_in_time import PitRestatedHistory
 
 Gate = Literal[
     "definition_submit", "instance_create", "instance_update", "run_submit", "run_complete", "version_promote"
@@ -71,9 +72,34 @@ def reported(
     )
 
 
+_WORST: tuple[Literal["passed", "warned", "blocked", "overridden"], ...] = ("passed", "warned", "blocked")
+
+
+def combined(target: str, reports: Sequence[GateReport]) -> GateReport | None:
+    """One report for runs that are submitted together: each contract once, each kind of issue by the first
+    run that has it; it blocks if one of them blocks. None: there was nothing to judge.
+    """
+    if not reports:
+        return None
+    issues = {
+        (issue.contract, issue.code): issue for one in reversed(reports) for issue in reversed(one.issues)
+    }
+    return GateReport(
+        gate=reports[0].gate,
+        target=target,
+        ok=all(one.ok for one in reports),
+        enforced_as=_WORST[max(_WORST.index(one.enforced_as) for one in reports)],
+        contracts=tuple(dict.fromkeys(key for one in reports for key in one.contracts)),
+        issues=tuple(reversed(issues.values())),
+    )
+
+
 def overridden(report: GateReport, principal: str) -> GateReport:
-    """A blocked report that somebody takes upon himself: issues and verdict stay, it blocks no more."""
-    if report.enforced_as != "blocked":
+    """A blocked report that somebody takes upon himself: issues and verdict stay, it blocks no more. Restated
+    history is nobody's to take.
+    """
+    is_never = any(one.code == PitRestatedHistory.code and one.severity == "error" for one in report.issues)
+    if report.enforced_as != "blocked" or is_never:
         return report
     return msgspec.structs.replace(report, enforced_as="overridden", overridden_by=principal)
 
@@ -92,6 +118,20 @@ def warned(report: GateReport, code: str, message: str) -> GateReport:
     )
     enforced = "warned" if report.enforced_as == "passed" else report.enforced_as
     return msgspec.structs.replace(report, enforced_as=enforced, issues=(*report.issues, warning))
+
+
+def with_issues(report: GateReport, issues: tuple[Issue, ...], space: Space) -> GateReport:
+    """The report with issues that no contract gives; an error blocks in `official`."""
+    if not issues:
+        return report
+    is_error = any(one.severity == "error" for one in issues)
+    blocks = report.enforced_as == "blocked" or (is_error and space == "official")
+    return msgspec.structs.replace(
+        report,
+        ok=report.ok and not is_error,
+        enforced_as="blocked" if blocks else "warned",
+        issues=(*report.issues, *issues),
+    )
 
 
 def _has_facts(

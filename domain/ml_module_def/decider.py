@@ -11,6 +11,7 @@ import msgspec
 
 from domain.guardrails.events import GateReport
 from domain.ml_module_def.commands import RecordEvaluation
+from domain.ml_module_def.compatibility import Promised, baseline, number_of, problem
 from domain.ml_module_def.errors import (
     DefinitionNotEvaluated,
     DefinitionNotPassed,
@@ -91,12 +92,13 @@ def evaluate(state: State, name: str, version: str) -> tuple[Event, ...]:
 def record_evaluation(
     state: State, command: RecordEvaluation, gate: GateReport | None = None
 ) -> tuple[Event, ...]:
-    """Record a verdict on the bytes that are waiting for one; a late or repeated verdict changes nothing, and
-    a blocked gate makes it a failure.
+    """Record a verdict on the bytes that are waiting for one; a late or repeated verdict changes nothing. A
+    blocked gate makes it a failure, and so does a version number that is too low for what changed.
     """
     known = state.version(command.name, command.version)
     if known.state != "submitted" or known.manifest.package_sha256 != command.package_sha256:
         return ()
+    command = _against_published(state, known, command)
     if gate is not None:
         command = _behind_gate(command, gate)
     return (
@@ -119,8 +121,28 @@ def _behind_gate(command: RecordEvaluation, gate: GateReport) -> RecordEvaluatio
     passed = gate.enforced_as != "blocked"
     issues = "; ".join(issue.message for issue in gate.issues)
     detail = issues or f"contracts that hold: {len(gate.contracts)}"
-    checks = (*command.checks, Check(name="contracts", ok=passed, seconds=0.0, detail=detail[:2000]))
-    if passed:
+    return _with_check(command, "contracts", detail, ok=passed)
+
+
+def _against_published(state: State, known: DefinitionVersion, command: RecordEvaluation) -> RecordEvaluation:
+    """The evaluation with the version number as one more check, where there is a published version before."""
+    if command.verdict != "passed":
+        return command
+    new = Promised(known.manifest, command.output_columns)
+    others = [one for one in state.versions.values() if one is not known]
+    base = baseline(new, (Promised(one.manifest, one.output_columns) for one in others if one.published))
+    if base is None:
+        return command
+    taken = [number_of(one.manifest.version) for one in others if one.state != "failed"]
+    found = problem(new, base, taken)
+    detail = found or f"{command.version} keeps what {base.manifest.version} promises"
+    return _with_check(command, "version", detail, ok=found is None)
+
+
+def _with_check(command: RecordEvaluation, name: str, detail: str, *, ok: bool) -> RecordEvaluation:
+    """One more check; one that does not hold fails the evaluation."""
+    checks = (*command.checks, Check(name=name, ok=ok, seconds=0.0, detail=detail[:2000]))
+    if ok:
         return msgspec.structs.replace(command, checks=checks)
     return msgspec.structs.replace(
         command, verdict="failed", checks=checks, hyper_parameter_schema={}, output_columns={}

@@ -17,6 +17,8 @@ class InputRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     role: Name
     columns: tuple[str, ...]
     description: str = ""
+    scale_free: bool | UnsetType = UNSET
+    """Features and target stay as they are when its values are on another scale; the evaluation proves it."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -35,3 +37,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     requirements: tuple[str, ...]
     alerts: Annotated[tuple[AlertRule, ...], msgspec.Meta(max_length=RULES_MAX)] | UnsetType = UNSET
     """Rules on the metrics of an instance's runs, unless the instance has its own."""
+
+    @property
+    def scale_free_roles(self) -> tuple[str, ...]:
+        """Roles whose scale nothing depends on, proved in any version that passed."""
+        return tuple(one.role for one in self.inputs if one.scale_free is True)

@@ -30,7 +30,7 @@ from domain.model_instance.events import (
     SlotSkipped,
 )
 from domain.model_instance.specification import DatasetBinding, Schedule, Specification
-from domain.point_in_time import PitRestatedHistory, wall_clock
+from domain.point_in_time import wall_clock
 from domain.shared.activity import Event, StreamKey
 from domain.shared.references import DefinitionRef
 
@@ -187,8 +187,6 @@ def check_specification(specification: Specification) -> None:
     policy = specification.promotion_policy
     if policy.mode == "automatic" and (policy.metric is None or policy.at_least is None):
         raise InstanceConfigInvalid("an automatic promotion policy needs `metric` and `at_least`")
-    if specification.space == "official" and specification.config.history == "restated":
-        raise PitRestatedHistory("history `restated` in the space official")
     if specification.config.decision_time is not None:
         wall_clock(specification.config.decision_time)
     _check_schedules(specification.schedules)

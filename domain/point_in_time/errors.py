@@ -67,9 +67,11 @@ class PitLookahead(RuleBroken):
 
 
 class PitSurvivorship(RuleBroken):
-    """The universe of every past date equals today's: those that left are missing (a warning)."""
+    """A dataset holds survivors only, or the universe of every past decision is the last's (a warning)."""
 
-    remedy = "Load the entities that were delisted with their tombstones, or tag the dataset `survivorship`."
+    remedy = (
+        "Load the entities that were delisted with their tombstones; until then, take results as optimistic."
+    )
 
 
 class PitDecisionTimeMalformed(RuleBroken):
@@ -80,6 +82,10 @@ class PitDecisionTimeMalformed(RuleBroken):
 
 
 class PitRestatedHistory(RuleBroken):
-    """Space `official` refuses restated history unless the definition is proved scale-free (L3)."""
+    """Space `official` refuses restated history unless the input is proved scale-free (L3): an issue of a
+    gate, which no override passes.
+    """
 
-    remedy = "Use `history: vintage`, or declare the definition scale_free and let the check prove it."
+    remedy = (
+        "Use `history: vintage` and observed data, or declare the input scale_free; the evaluation proves it."
+    )

@@ -62,6 +62,8 @@ class BackfillInstance(Command, frozen=True, kw_only=True):
     model_version: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """Every date by this version."""
     as_of: Instant | None = None
+    override: bool | UnsetType = UNSET
+    """Let it pass a gate that blocks; needs a reason, and the role operator."""
 
 
 class RetryRun(Command, frozen=True, kw_only=True):
@@ -69,6 +71,8 @@ class RetryRun(Command, frozen=True, kw_only=True):
 
     TYPE: ClassVar = "retry_run"
     run_id: RunId
+    override: bool | UnsetType = UNSET
+    """Let it pass a gate that blocks; needs a reason, and the role operator."""
 
 
 class ReproduceRun(Command, frozen=True, kw_only=True):

@@ -94,6 +94,12 @@ class EventPayloadNotFinite(RuleBroken):
     remedy = "Leave the figure out, or name the case in a field of its own."
 
 
+class EventPayloadOutOfBounds(RuleBroken):
+    """A value of the event is outside its declared bounds: it could be written, but never read again."""
+
+    remedy = "Correct the field that the detail names; nothing was recorded."
+
+
 class EventPayloadUnencodable(RuleBroken):
     """The payload, or a text of its envelope, cannot be written as JSON in UTF-8."""
 

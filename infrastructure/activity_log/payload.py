@@ -6,10 +6,15 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from domain.catalogue import EVENTS
+from domain.catalogue import EVENT_CLASSES, EVENTS
+from domain.run.events import RunMetricsLogged
 from domain.shared.activity import Event
 from domain.shared.errors import CommandTooLarge
-from infrastructure.activity_log.errors import EventPayloadNotFinite, EventPayloadUnencodable
+from infrastructure.activity_log.errors import (
+    EventPayloadNotFinite,
+    EventPayloadOutOfBounds,
+    EventPayloadUnencodable,
+)
 from infrastructure.activity_log.upcasting import UPCASTS, Upcasts, upcast
 
 PAYLOAD_BYTES_MAX = 64 * 1024
@@ -17,10 +22,18 @@ PAYLOAD_BYTES_MAX = 64 * 1024
 Decode: TypeAlias = Callable[[bytes], Event]
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_COPIED = (RunMetricsLogged,)
+"""Events of a checked command's own values, and so many of them that reading them again would cost as much as
+recording them."""
+_read_again: Mapping[type[Event], Callable[[bytes], Event]] = {
+    cls: msgspec.json.Decoder(cls).decode for cls in EVENT_CLASSES if cls not in _COPIED
+}
 
 
 def encode_payload(event: Event) -> bytes:
-    """The event's payload bytes. Raises EventPayloadNotFinite, EventPayloadUnencodable, CommandTooLarge."""
+    """The event's payload bytes, which can be read again. Raises EventPayloadNotFinite,
+    EventPayloadUnencodable, EventPayloadOutOfBounds, CommandTooLarge.
+    """
     try:
         payload = _encode(event)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -34,7 +47,20 @@ def encode_payload(event: Event) -> bytes:
             bytes=len(payload),
             limit=PAYLOAD_BYTES_MAX,
         )
+    _check_bounds(event, payload)
     return payload
+
+
+def _check_bounds(event: Event, payload: bytes) -> None:
+    """Encoding does not look at bounds, decoding does: such an event would stop every view for good."""
+    read_again = _read_again.get(type(event))
+    if read_again is None:
+        return
+    try:
+        read_again(payload)
+    except msgspec.ValidationError as error:
+        name = type(event).__name__  # its topic may depend on the very field that is wrong
+        raise EventPayloadOutOfBounds(f"{name}: {error}", event=name) from None
 
 
 def encode_facts(facts: Mapping[str, Any]) -> bytes:

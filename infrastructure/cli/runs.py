@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from infrastructure.cli.api import segment
+from infrastructure.cli.overriding import Override, WhyOverride, answered
 from infrastructure.cli.session import REFUSED, Session, command, fail
 
 Instance = Annotated[str, typer.Argument(help="The instance's name.")]
@@ -47,13 +48,20 @@ def add_to(app: typer.Typer) -> None:
 
 
 def train(
-    session: Session, instance: Instance, as_of: AsOf = None, param: Param = None, wait: Wait = False
+    session: Session,
+    instance: Instance,
+    as_of: AsOf = None,
+    param: Param = None,
+    wait: Wait = False,
+    override: Override = False,
+    reason: WhyOverride = None,
 ) -> None:
     """Train."""
-    _submit(session, instance, {"kind": "training", "as_of": as_of, "params": _params(param)}, wait)
+    body = {"kind": "training", "as_of": as_of, "params": _params(param)}
+    _submit(session, instance, body | answered(reason, override=override), wait)
 
 
-def infer(
+def infer(  # noqa: PLR0913, PLR0917 - one argument an option
     session: Session,
     instance: Instance,
     as_of: AsOf = None,
@@ -61,10 +69,12 @@ def infer(
     last: Last = None,
     version: Version = None,
     wait: Wait = False,
+    override: Override = False,
+    reason: WhyOverride = None,
 ) -> None:
     """Predict."""
     body = {"kind": "inference", "as_of": as_of, "first": first, "last": last, "model_version": version}
-    _submit(session, instance, body, wait)
+    _submit(session, instance, body | answered(reason, override=override), wait)
 
 
 def monitor(
@@ -74,7 +84,7 @@ def monitor(
     _submit(session, instance, {"kind": "monitoring", "as_of": as_of, "model_version": version}, wait)
 
 
-def backfill(
+def backfill(  # noqa: PLR0913, PLR0917 - one argument an option
     session: Session,
     instance: Instance,
     first: Annotated[str, typer.Option("--from", help="First decision session.")],
@@ -84,9 +94,12 @@ def backfill(
         str | None, typer.Option(help="Train anew before each block: 1y, 2q, 6m, or a number of sessions.")
     ] = None,
     wait: Wait = False,
+    override: Override = False,
+    reason: WhyOverride = None,
 ) -> None:
     """Predict the past."""
     body = _given({"from": first, "to": last, "model_version": version, "refit": refit})
+    body |= answered(reason, override=override)
     answer = session.api.post(f"/instances/{segment(instance)}/backfill", body, _waiting(wait)).json()
     path = f"/workflows/{answer['correlation_id']}"
     known = answer["workflow"]
@@ -130,9 +143,16 @@ def reproduce(
     session.say(verdict, f"{of} was reproduced: file and metrics are equal ({elsewhere} other distributions)")
 
 
-def retry(session: Session, run_id: RunId, wait: Wait = False) -> None:
+def retry(
+    session: Session,
+    run_id: RunId,
+    wait: Wait = False,
+    override: Override = False,
+    reason: WhyOverride = None,
+) -> None:
     """Once more, as it was pinned."""
-    _say(session, session.api.post(f"/runs/{segment(run_id)}/retry", {}, _waiting(wait)).json(), wait)
+    body = answered(reason, override=override)
+    _say(session, session.api.post(f"/runs/{segment(run_id)}/retry", body, _waiting(wait)).json(), wait)
 
 
 def compare(session: Session, run_ids: Annotated[list[str], typer.Argument(help="Run ids.")]) -> None:

@@ -6,14 +6,12 @@ import typer
 
 from infrastructure.cli import output
 from infrastructure.cli.api import segment
+from infrastructure.cli.overriding import Override
 from infrastructure.cli.session import Session, command
 
 Ref = Annotated[str, typer.Argument(help="instance@3")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; an auditor will read it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="The gate's report; write nothing.")]
-Override = Annotated[
-    bool, typer.Option("--override", help="Even if the gate blocks; needs the role operator.")
-]
 _COLUMNS = {
     "version": "ref",
     "stage": "stage",

@@ -65,6 +65,8 @@ class Rehearsed(msgspec.Struct, forbid_unknown_fields=True):
     compared: list[int] = msgspec.field(default_factory=list[int])
     asked: int = 0
     not_checked: str = ""
+    scaled: dict[str, list[str]] = msgspec.field(default_factory=dict[str, list[str]])
+    """Role that was put on another scale → what differs then."""
 
 
 def requirements(evaluation: Evaluation) -> str:
@@ -177,6 +179,21 @@ def determinism(evaluation: Evaluation) -> str:
     return f"trained twice on {first.sample}: {hashes}"
 
 
+def scale_free(evaluation: Evaluation) -> str:
+    """Features and target stay as they are when an input that says so is on another scale (L3)."""
+    found, roles = evaluation.rehearsed, evaluation.manifest.scale_free_roles
+    if found is None or found.not_checked:
+        why = found.not_checked if found else "there was no training on a sample"
+        raise CheckFailed(f"scale_free is not proved: {why}; give the definition a tests/reference_sample.py")
+    missing = [role for role in roles if role not in found.scaled]
+    if missing:
+        raise CheckFailed(f"scale_free is not proved: {', '.join(missing)} is not in {found.sample}")
+    findings = [finding for role in roles for finding in found.scaled[role]]
+    if findings:
+        raise CheckFailed("\n".join([f"on {found.sample}:", *findings]))
+    return f"on {found.sample}, nothing depends on the scale of {', '.join(roles)}"
+
+
 def _rehearsed(evaluation: Evaluation, name: str) -> Rehearsed:
     folder = evaluation.work / name
     result = result_path(folder)
@@ -188,6 +205,7 @@ def _rehearsed(evaluation: Evaluation, name: str) -> Rehearsed:
         "entry_points": manifest.entry_points,
         "inputs": [{"role": one.role, "columns": one.columns} for one in manifest.inputs],
         "lookahead": name == "lookahead",
+        "scale_free": manifest.scale_free_roles if name == "lookahead" else (),
         "result": str(result),
     }
     _confined(evaluation, name, folder, ["-m", "optaic.mlops.runner.rehearsal"], task)
@@ -215,6 +233,7 @@ CHECKS: dict[str, Callable[[Evaluation], str]] = {
     "tests": tests,
     "lookahead": lookahead,
     "determinism": determinism,
+    "scale_free": scale_free,
     "style": style,
 }
 """In this order; the structure was checked before. A check that needs another one's result stands after
@@ -225,6 +244,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "schema": ("interface",),
     "lookahead": ("interface",),
     "determinism": ("interface", "lookahead"),
+    "scale_free": ("interface", "lookahead"),
 }
 """A check is left out where one of these failed: it would only say so again."""
 

@@ -59,7 +59,8 @@ def evaluate(
     checks = [_structure(evaluation, package_zip)]
     for name, check in CHECKS.items():
         failed = {one.name for one in checks if not one.ok}
-        if failed & {"structure", *NEEDS.get(name, ())}:
+        is_asked = name != "scale_free" or manifest.scale_free_roles
+        if not is_asked or failed & {"structure", *NEEDS.get(name, ())}:
             continue
         checks.append(_checked(evaluation, name, check))
     passed = all(check.ok for check in checks)

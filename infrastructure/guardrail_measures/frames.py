@@ -14,6 +14,7 @@ from domain.guardrails import (
     signal_coverage,
     signal_schema,
 )
+from domain.guardrails.history import UNIVERSE_UNCHANGED
 from infrastructure.guardrail_measures.figures import (
     KEYS_SHOWN,
     TYPES,
@@ -111,6 +112,8 @@ def _of_universe(
     short = dates.filter(pl.col("present") < needed)
     observed = {"dates": float(dates.height), "expected": float(sum(dates["expected"].to_list()))}
     observed["missing"] = float(missing.height)
+    if len(run.decisions) > 1 and 0 < listed.height == listed["entity"].n_unique() * len(run.decisions):
+        observed[UNIVERSE_UNCHANGED] = 1.0
     observed["outside_the_universe"] = float(valued.join(wanted, on="_key", how="anti").height)
     return Figures(short.height, observed, first_keys(missing.join(short, on="date", how="semi")))
 

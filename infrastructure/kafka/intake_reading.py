@@ -119,6 +119,7 @@ def _sender(event: CloudEvent, message: CommandMessage, command_id: UUID, source
         actor=Actor(principal=source.principal, method=METHOD, on_behalf_of=_person(event)),
         command_id=command_id,
         looks_first=False,
+        is_decoded=True,
         reason=_printable(_either(event, "reason", message.reason), "reason"),
         correlation_id=_uuid(correlation, "correlationid") if correlation else None,
         causation_id=_uuid(causation, "causationid") if causation else None,

@@ -20,13 +20,13 @@ from domain.model_instance.events import InstanceCreated, InstanceUpdated
 from domain.model_instance.specification import Config
 from domain.model_version.commands import PromoteVersion, StageVersion
 from domain.model_version.events import VersionPromoted, VersionStaged
-from domain.run.commands import SubmitRun
+from domain.run.commands import BackfillInstance, FailRun, RetryRun, SubmitRun
 from domain.run.events import RunSubmitted
 from domain.shared.command import Command
 from domain.shared.errors import ReasonMissing
 from tests.support.adapters import WeekdaySessions
 from tests.support.desk import GOOD_RANK_IC, Desk, created, prices, verdict
-from tests.support.valid import digest, manifest
+from tests.support.valid import RUN, digest, manifest
 
 NAME = "spx-alpha"
 CLOSES = Contract(kind="dataset.schema", config={"role": "prices", "columns": {"close": "float64"}})
@@ -347,3 +347,80 @@ def test_the_active_version_may_be_overridden_into_official(desk: Desk) -> None:
     desk.send(updated(space="official", override=True), may_override=True)
     assert reports(desk)[-1].enforced_as == "overridden"
     assert desk.instance_state().specification.space == "official"  # type: ignore[union-attr]
+
+
+# --- what several runs, or a run once more, pass
+
+
+PAST: Any = {"first": date(2026, 3, 3), "last": date(2026, 3, 5)}
+
+
+def test_one_gate_judges_a_whole_backfill_and_an_operator_may_override_it(desk: Desk) -> None:
+    desk.ready(YOUNG, space="official")
+    desk.promoted()
+    desk.clock.move(timedelta(days=8))
+    wish: Any = {"instance": NAME, "first": date(2026, 3, 18), "last": date(2026, 3, 20)}
+    report = blocked(desk, BackfillInstance(**wish))
+    assert (report.gate, report.target) == ("run_submit", "model_instance:spx-alpha")
+    desk.refused(GuardrailOverrideDenied, BackfillInstance(**wish, override=True))
+    desk.refused(ReasonMissing, BackfillInstance(**wish, override=True), may_override=True, reason=" ")
+    desk.send(BackfillInstance(**wish, override=True), may_override=True)
+    submitted, judged = desk.of_last_command()
+    assert isinstance(submitted, RunSubmitted)
+    assert isinstance(judged, GuardrailEvaluated)
+    assert (judged.report.enforced_as, judged.report.overridden_by) == ("overridden", "p_author")
+
+
+def test_a_backfill_that_passes_leaves_one_report_however_many_its_runs(desk: Desk) -> None:
+    desk.ready(CLOSES)
+    desk.send(BackfillInstance(instance=NAME, first=date(2025, 1, 1), last=date(2026, 3, 1), refit="1q"))
+    *submitted, judged = desk.of_last_command()
+    assert len(submitted) == 5
+    assert isinstance(judged, GuardrailEvaluated)
+    assert (judged.report.enforced_as, len(judged.report.contracts)) == ("passed", 1)
+
+
+def test_a_retry_passes_its_gate_again(desk: Desk) -> None:
+    desk.ready(VOLUMES)
+    run_id = desk.submit()
+    desk.send(FailRun(run_id=run_id, code="run.failed", message="a bug"))
+    desk.send(updated(space="official", override=True), may_override=True)
+    blocked(desk, RetryRun(run_id=run_id))
+    desk.refused(GuardrailOverrideDenied, RetryRun(run_id=run_id, override=True))
+    desk.send(RetryRun(run_id=run_id, override=True), may_override=True)
+    submitted, judged = desk.of_last_command()
+    assert isinstance(submitted, RunSubmitted)
+    assert isinstance(judged, GuardrailEvaluated)
+    assert judged.report.enforced_as == "overridden"
+
+
+def test_what_an_operator_let_pass_stays_passed_when_it_is_done_again(desk: Desk) -> None:
+    desk.define(VOLUMES)
+    desk.dataset()
+    desk.send(created(space="official", override=True), may_override=True)
+    command = SubmitRun(instance=NAME, kind="training", run_id=RUN, override=True)
+    desk.send(command, may_override=True, principal="p_operator")
+    desk.send(FailRun(run_id=RUN, code="run.worker_lost", message="it ended"))
+    desk.send(RetryRun(run_id=RUN))
+    again, judged = desk.of_last_command()
+    assert isinstance(again, RunSubmitted)
+    assert isinstance(judged, GuardrailEvaluated)
+    assert judged.report.overridden_by == "p_operator"
+    desk.send(FailRun(run_id=again.run_id, code="run.worker_lost", message="it ended"))
+    desk.send(RetryRun(run_id=again.run_id))
+
+
+def test_an_override_of_a_backfill_covers_the_predictions_of_its_blocks_and_no_others(desk: Desk) -> None:
+    desk.define(VOLUMES)
+    desk.dataset()
+    desk.send(created(space="official", override=True), may_override=True)
+    backfill = BackfillInstance(instance=NAME, **PAST, refit="1m", override=True)
+    desk.send(backfill, may_override=True, principal="p_operator")
+    trained = desk.of_last_command()[0]
+    assert isinstance(trained, RunSubmitted)
+    desk.start(trained.run_id)
+    desk.send(desk.completion(trained.run_id))
+    wish: Any = {"instance": NAME, "kind": "inference", "model_version": 1, "refit": True}
+    desk.send(SubmitRun(**wish, **PAST))
+    assert reports(desk)[-1].overridden_by == "p_operator"
+    blocked(desk, SubmitRun(**wish, first=date(2026, 3, 3), last=date(2026, 3, 6)))

@@ -192,4 +192,6 @@ def test_a_blocked_move_to_official_leaves_the_report_and_answers_the_same_again
 
 def test_restated_history_is_no_history_for_official(desk: Desk) -> None:
     desk.ready(config=Config(history="restated"))
-    desk.refused(PitRestatedHistory, TO_OFFICIAL)
+    with pytest.raises(GuardrailBlocked) as caught:
+        desk.send(TO_OFFICIAL)
+    assert [one["code"] for one in caught.value.facts["report"]["issues"]] == [PitRestatedHistory.code]

@@ -81,7 +81,6 @@ def _one_of(base: str) -> type:
 WITHOUT_A_TEST = {
     "kafka.client_failed": "a broker that shuts a member out with its lasting name and without it",
     "log.head_moved": "a second owner of the log, which its lock prevents",
-    "pit.survivorship": "a warning of the universe check, which is to come",
     "request.incomplete": "a connection that ends within a body",
     "view.row_missing": "a log whose events do not fit together",
 }

@@ -32,7 +32,7 @@ from domain.model_instance.specification import (
     Schedule,
     Specification,
 )
-from domain.point_in_time import PitDecisionTimeMalformed, PitRestatedHistory
+from domain.point_in_time import PitDecisionTimeMalformed
 from domain.shared.errors import ReferenceMalformed
 from domain.shared.references import DefinitionRef
 from tests.support.given_when_then import Given
@@ -197,12 +197,6 @@ def test_two_datasets_cannot_have_one_role() -> None:
 def test_an_automatic_promotion_needs_a_metric_and_a_threshold(policy: Any) -> None:
     automatic = PromotionPolicy(mode="automatic", **policy)
     given().when(create(promotion_policy=automatic)).refused(InstanceConfigInvalid, "automatic")
-
-
-def test_restated_history_is_refused_in_official_only() -> None:
-    restated = Config(history="restated")
-    given().when(create(config=restated, space="official")).refused(PitRestatedHistory)
-    assert create(config=restated)(decider.INITIAL)
 
 
 @pytest.mark.parametrize("when", [{}, {"cron": "0 6 * * 1", "after_dataset": "us-prices"}])

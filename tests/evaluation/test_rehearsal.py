@@ -3,15 +3,19 @@
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from domain.ml_module_def.manifest import InputRole
 from infrastructure.evaluation import EvaluationResult, evaluate
+from infrastructure.evaluation.checks import CheckFailed, Evaluation, Rehearsed, scale_free
 from infrastructure.packages import inspect_zip
 from optaic.mlops.packaging import pack
 from tests.evaluation.test_evaluation import evaluated, failed_checks, seconds_of_children
 from tests.examples.definitions import EXAMPLES, PACKAGES
-from tests.execution.definition_packages import LINEAR, PARTS, PREDICTOR, TESTS, with_fit
+from tests.execution.definition_packages import LINEAR, PARTS, PREDICTOR, TESTS, TOML, with_fit
+from tests.support.valid import manifest
 
 LIGHT: dict[str, str | None] = {"tests/test_model.py": "def test_nothing():\n    pass\n"}
 
@@ -42,6 +46,7 @@ def test_the_examples_are_checked_within_fifteen_seconds(tmp_path: Path, package
     sample = "tests/reference_sample.py" if own else "generated data"
     assert found["lookahead"].startswith(f"no lookahead on {sample}"), found
     assert found["determinism"].startswith("trained twice"), found
+    assert ("scale_free" in found) == ("scale_free" in (EXAMPLES / package / "definition.toml").read_text())
 
 
 @pytest.mark.parametrize(
@@ -56,6 +61,35 @@ def test_a_feature_that_looks_ahead_is_refused_by_name(tmp_path: Path, leak: str
     )
     assert list(found) == ["lookahead"]
     assert "features: pit.lookahead momentum_5 (truncate" in found["lookahead"]
+
+
+FREE = TOML.replace('columns = ["close"]\n', 'columns = ["close"]\nscale_free = true\n')
+
+
+def test_a_level_in_an_input_that_claims_to_be_scale_free_is_refused(tmp_path: Path) -> None:
+    honest = '(close / close.shift(5).over("entity") - 1)'
+    level = {"training/parts.py": PARTS.replace(honest, "(close - 50)"), "definition.toml": FREE}
+    found = failed_checks(evaluated(tmp_path, LIGHT | level))
+    assert list(found) == ["scale_free"]
+    assert "pit.restated_history features momentum_5" in found["scale_free"]
+
+
+@pytest.mark.parametrize(
+    ("rehearsed", "words"),
+    [
+        (None, "no training on a sample"),
+        (Rehearsed(not_checked="no sample"), "no sample; give the definition a tests/reference_sample.py"),
+        (Rehearsed(sample="a sample"), "prices is not in a sample"),
+        (Rehearsed(scaled={"prices": ["x differs"]}), "x differs"),
+    ],
+)
+def test_what_was_not_proved_scale_free_fails(tmp_path: Path, rehearsed: Any, words: str) -> None:
+    free = manifest(inputs=(InputRole(role="prices", columns=("close",), scale_free=True),))
+    evaluation = Evaluation(tmp_path, free, tmp_path, Path(sys.executable), 1.0, rehearsed=rehearsed)
+    with pytest.raises(CheckFailed, match=words):
+        scale_free(evaluation)
+    evaluation.rehearsed = Rehearsed(sample="a sample", scaled={"prices": []})
+    assert scale_free(evaluation) == "on a sample, nothing depends on the scale of prices"
 
 
 def test_a_predictor_that_scales_by_later_rows_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from application.ports import MeasuredInput, MeasuredRun
 from domain.guardrails.contract_errors import GuardrailContractMalformed
 from domain.guardrails.definition_gate import judge_definition
 from domain.guardrails.gates import check_contracts
+from domain.guardrails.history import with_universe
+from infrastructure.guardrail_measures import ParquetMeasurer
 from infrastructure.guardrail_measures.universe import members
 from tests.guardrails.judging import contract, issue_of, judged
 
@@ -68,6 +70,22 @@ def test_survivors_alone_do_not_cover_the_past(tmp_path: Path) -> None:
     assert issue.limit == {"entities": 4.0, "universe": "universe", "at_least": 1.0}
     half = contract("signal.coverage", universe="universe", at_least=0.5)
     assert judged(tmp_path, half, rows(*survivors), run()).enforced_as == "passed"
+
+
+def test_a_universe_that_never_changed_is_a_warning_and_one_that_did_is_none(tmp_path: Path) -> None:
+    whole = [(day, name) for day in DAYS for name in ("E1", "E2")]
+    rows(*whole).write_parquet(tmp_path / "rows.parquet")
+    for listed, decisions, warns in (
+        (CASE_9.filter(pl.col("op") == "U"), DAYS, True),
+        (CASE_9, DAYS, False),
+        (CASE_9, DAYS[:1], False),
+        (CASE_9.clear(), DAYS, False),
+    ):
+        measured = ParquetMeasurer().measure([LAW], tmp_path / "rows.parquet", run(listed, *decisions))
+        report = with_universe(judged(tmp_path, LAW, rows(*whole), run(listed, *decisions)), measured)
+        told = [issue.code for issue in report.issues if issue.severity == "warning"]
+        assert told == (["pit.survivorship"] if warns else [])
+        assert report.enforced_as != "warned" or warns
 
 
 def test_who_is_not_on_the_list_covers_nothing(tmp_path: Path) -> None:

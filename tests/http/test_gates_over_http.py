@@ -11,6 +11,7 @@ from domain.access.events import AccessDenied
 from domain.guardrails.events import GuardrailEvaluated
 from tests.http.keyed import House, housed
 from tests.http.life import API, ZIP, package
+from tests.support.valid import RUN
 
 NEEDS_VOLUME = """
 [[contracts]]
@@ -69,6 +70,31 @@ def test_a_writer_may_not_override_and_the_wish_is_recorded(house: House, path: 
     (denied,) = (one.event for one in house.service.log.read(0, 1000) if isinstance(one.event, AccessDenied))
     assert denied.role_needed == "operator"
     assert denied.operation.startswith("create_instance")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "named"),
+    [
+        ("/instances/spx-alpha/backfill", {"from": "2024-01-02", "to": "2024-01-05"}, "backfill_instance"),
+        (f"/runs/{RUN}/retry", {}, "retry_run"),
+        ("/instances/spx-alpha/runs", {"kind": "training"}, "submit_run"),
+    ],
+)
+def test_a_writer_may_not_override_the_gate_of_a_run(house: House, path: str, body: Any, named: str) -> None:
+    wish = {**body, "override": True, "reason": "volumes come tomorrow"}
+    answer = house.asks(house.keys["writer"], "POST", API + path, json=wish)
+    assert (answer.status_code, answer.json()["code"]) == (403, "access.role_missing")
+    (denied,) = (one.event for one in house.service.log.read(0, 1000) if isinstance(one.event, AccessDenied))
+    assert denied.operation.startswith(named)
+
+
+def test_an_operator_overrides_the_gate_of_a_backfill(house: House) -> None:
+    house.post("/instances", OVERRIDDEN, 201)
+    wish = {"from": "2024-01-02", "to": "2024-01-05", "refit": "1m"}
+    refused = house.post("/instances/spx-alpha/backfill", wish, 422)
+    assert refused["code"] == "guardrail.blocked"
+    begun = house.post("/instances/spx-alpha/backfill", {**wish, "override": True, "reason": "known"}, 202)
+    assert len(begun["run_ids"]) == 1
 
 
 @pytest.mark.parametrize("path", ["/instances", "/commands"])

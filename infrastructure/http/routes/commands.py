@@ -65,6 +65,7 @@ def _sender(message: CommandMessage, request: Request) -> Sender:
         actor=identity.actor,
         may_override=includes(identity.role, OVERRIDE_ROLE),
         command_id=_uuid(message.command_id, "command_id"),
+        is_decoded=True,
         reason=message.reason,
         correlation_id=_uuid(correlation, "correlation_id")
         if correlation

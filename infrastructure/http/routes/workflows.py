@@ -35,6 +35,8 @@ class Backfill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     model_version: int | None = None
     as_of: str | None = None
     refit: str | None = None
+    override: bool = False
+    """Let it pass a gate that blocks; needs a reason, and the role operator."""
     reason: str | None = None
 
 
@@ -78,7 +80,7 @@ async def backfill(request: Request, name: str, content: JsonBody, write: Write,
 
 def _fields(asked: Backfill) -> dict[str, Any]:
     names = ("first", "last", "model_version", "as_of", "refit")
-    return {name: getattr(asked, name) for name in names}
+    return {name: getattr(asked, name) for name in names} | ({"override": True} if asked.override else {})
 
 
 async def _begun(request: Request, write: Write, outcome: Outcome, wait_s: float) -> dict[str, Any]:
@@ -91,7 +93,7 @@ async def _begun(request: Request, write: Write, outcome: Outcome, wait_s: float
         return known if known is not None and known.state != "running" else None
 
     done = await request.app.state.feed.settled(over, wait_s) if wait_s else None
-    run_ids = tuple(ref.partition(":")[2] for ref in outcome.refs)
+    run_ids = tuple(ref.partition(":")[2] for ref in outcome.refs if "_run:" in ref)
     return {
         "location": f"/api/v1/workflows/{last.correlation_id}",
         "run_id": run_ids[0],

@@ -89,7 +89,9 @@ class Api(Generic[J, B]):
     # --- runs
 
     def submit_run(self, instance: str, kind: str, *, wait: float = 0, **fields: Any) -> J:
-        """Ask for a run; `wait` seconds for its end."""
+        """Ask for a run; `wait` seconds for its end. Fields as of the command submit_run; `override=True`
+        with a `reason`: even if the gate blocks, for operators.
+        """
         given = {name: value for name, value in fields.items() if value is not None}
         body = {"kind": kind, **given}
         return self._json(_write(f"/instances/{instance}/runs", params={"wait": wait}, json=body))
@@ -116,7 +118,9 @@ class Api(Generic[J, B]):
         wait: float = 0,
         **fields: Any,
     ) -> J:
-        """Predict the past as one workflow; `refit` (`1y`, `2q`, `6m`, or sessions) trains for it."""
+        """Predict the past as one workflow; `refit` (`1y`, `2q`, `6m`, or sessions) trains for it. `override`
+        and `reason` as in `submit_run`.
+        """
         given = {"from": first, "to": last, "refit": refit, **fields}
         body = {name: value for name, value in given.items() if value is not None}
         return self._json(_write(f"/instances/{instance}/backfill", params={"wait": wait}, json=body))
@@ -125,9 +129,9 @@ class Api(Generic[J, B]):
         """The runs of one correlation id and how far they are: {state, counts, runs}."""
         return self._json(Call("GET", f"/workflows/{correlation_id}", params=moment))
 
-    def retry_run(self, run_id: str, *, wait: float = 0) -> J:
-        """Do a failed run again, with everything as it was pinned."""
-        return self._json(_write(f"/runs/{run_id}/retry", params={"wait": wait}, json={}))
+    def retry_run(self, run_id: str, *, wait: float = 0, **fields: Any) -> J:
+        """Do a failed run again, as it was pinned; `override` and `reason` as in `submit_run`."""
+        return self._json(_write(f"/runs/{run_id}/retry", params={"wait": wait}, json=fields))
 
     def reproduce_run(self, run_id: str, *, wait: float = 0) -> J:
         """Do a completed training again from what was recorded and compare; nothing is registered."""

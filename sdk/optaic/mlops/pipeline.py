@@ -22,7 +22,7 @@ class RunNotCompleted(Exception):
         super().__init__(f"run {run['id']} {run['state']}: {self.code} {error.get('message', '')}".rstrip())
 
 
-def run_now(
+def run_now(  # noqa: PLR0913 - one argument a field of the command
     instance: str,
     kind: str = "training",
     *,
@@ -32,8 +32,11 @@ def run_now(
     model_version: int | None = None,
     params: dict[str, Any] | None = None,
     wait: bool = True,
+    override: bool = False,
+    reason: str | None = None,
 ) -> Json:
-    """Submit a training, inference or monitoring run and wait for its end; returns the run.
+    """Submit a training, inference or monitoring run and wait for its end; returns the run. `override` with a
+    reason: even if the gate blocks, for operators.
 
     Raises RunNotCompleted when it ends badly, Refused when it is not accepted.
     """
@@ -47,6 +50,7 @@ def run_now(
         last=last.isoformat() if last else None,
         model_version=model_version,
         params=params,
+        **_answered(reason, override=override),
     )
     run_id = str(submitted["run_id"])
     run: Json = submitted.get("run") or client.get_run(run_id, after=submitted["position"])
@@ -81,15 +85,22 @@ def backfill(
     refit: str | None = None,
     model_version: int | None = None,
     wait: bool = True,
+    override: bool = False,
+    reason: str | None = None,
 ) -> Json:
     """Predict past decision sessions as one workflow, and wait for its end; returns the workflow.
 
     `refit` (`1y`, `2q`, `6m`, or a number of sessions): train a version before each block, which it then
-    predicts. Raises WorkflowFailed, Refused.
+    predicts. `override` as in `run_now`. Raises WorkflowFailed, Refused.
     """
     client = shared_client()
     begun = client.backfill(
-        instance, first.isoformat(), last.isoformat(), refit=refit, model_version=model_version
+        instance,
+        first.isoformat(),
+        last.isoformat(),
+        refit=refit,
+        model_version=model_version,
+        **_answered(reason, override=override),
     )
     known = client.get_workflow(begun["correlation_id"], after=begun["position"])
     while wait and known["state"] == "running":
@@ -98,6 +109,10 @@ def backfill(
     if known["state"] == "failed":
         raise WorkflowFailed(known)
     return known
+
+
+def _answered(reason: str | None, *, override: bool) -> dict[str, Any]:
+    return {"reason": reason} | ({"override": True} if override else {})
 
 
 def reproduce(run: str) -> Json:

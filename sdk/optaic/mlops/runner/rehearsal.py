@@ -2,9 +2,10 @@
 their own.
 
 Reads {"package", "definition", "category", "entry_points", "inputs": [{role, columns}], "lookahead",
-"result"} as JSON from standard input, before any code of the definition runs, and writes to `result`:
-{"sample", "model": SHA-256 of the canonical model file, "predictions": SHA-256 of their rows, "findings",
-"compared", "asked"} or {"not_checked": why}. What the definition prints is never looked at.
+"scale_free": [role], "result"} as JSON from standard input, before any code of the definition runs, and
+writes to `result`: {"sample", "model": SHA-256 of the canonical model file, "predictions": SHA-256 of their
+rows, "findings", "compared", "asked", "scaled": {role: findings}} or {"not_checked": why}. What the
+definition prints is never looked at.
 """
 
 import hashlib
@@ -61,7 +62,9 @@ def _rehearsed(task: dict[str, Any], components: "Components") -> dict[str, Any]
         traceback.print_exc(file=sys.stdout)
         return {"not_checked": f"{sample.name}: {type(error).__name__}: {str(error)[:300]}"}
     result: dict[str, Any] = {"sample": sample.name, "model": model, "predictions": predictions}
-    return result | (_looked_ahead(components, sample, task["category"]) if task["lookahead"] else {})
+    if not task["lookahead"]:
+        return result
+    return result | _looked_ahead(components, sample, task["category"]) | _scaled(components, sample, task)
 
 
 def _trained_and_predicted(
@@ -100,6 +103,15 @@ def _looked_ahead(components: "Components", sample: "Sample", category: str) -> 
         "findings": findings[:FINDINGS_MAX],
         "compared": [report.rows for _, report in reports],
         "asked": sum(report.evaluations for _, report in reports),
+    }
+
+
+def _scaled(components: "Components", sample: "Sample", task: dict[str, Any]) -> dict[str, Any]:
+    from optaic.mlops.runner.scale import scale_findings
+
+    roles = [role for role in task["scale_free"] if role in sample.frames]
+    return {
+        "scaled": {role: scale_findings(components, sample.frames, role)[:FINDINGS_MAX] for role in roles}
     }
 
 
