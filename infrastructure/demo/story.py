@@ -100,7 +100,7 @@ def _play(service: Service, scratch: Path, account: Account, *, full: bool) -> S
         told = chapters.models(stage)
     with account.part(4, "Models on models: signals combined, the combination filtered, out of sample"):
         chain.play(stage, full=full)
-    with account.part(5, "Data that shift: an alert is raised, and resolves by itself once they are repaired"):
+    with account.part(5, "Data that shift: an alert is raised, and resolves by itself after the repair"):
         shift.play(stage)
     with account.part(6, "Ask the log about the past"):
         past.ask(stage, told)
