@@ -68,6 +68,9 @@ def _train(stage: Stage) -> None:
     number = trained.model_version
     assert number is not None
     stage.send(PromoteVersion(instance=WATCH, number=number), OWNER, "the feed is to be watched")
+    stage.account.line(
+        f"  {WATCH}@{number}  trained as of {trained.as_of:%Y-%m-%d}; how its features were spread is kept with it"
+    )
 
 
 def _monitored(stage: Stage, as_of: datetime) -> RunView:
@@ -77,8 +80,8 @@ def _monitored(stage: Stage, as_of: datetime) -> RunView:
     named = f": {', '.join(sorted(drifted))}" if drifted else ""
     features = sum(name.startswith("drift.feature.") for name in done.metrics)
     stage.account.line(
-        f"  monitored     as of {as_of:%Y-%m-%d}: {len(drifted)} of {features} features are not as in the "
-        f"training{named} · {METRIC} {done.metrics[METRIC]:.3f}"
+        f"  monitored     as of {as_of:%Y-%m-%d}: {len(drifted)} of {features} features are spread "
+        f"unlike then{named} · {METRIC} {done.metrics[METRIC]:.3f}"
     )
     return done
 
