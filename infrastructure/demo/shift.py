@@ -69,7 +69,8 @@ def _train(stage: Stage) -> None:
     assert number is not None
     stage.send(PromoteVersion(instance=WATCH, number=number), OWNER, "the feed is to be watched")
     stage.account.line(
-        f"  {WATCH}@{number}  trained as of {trained.as_of:%Y-%m-%d}; how its features were spread is kept with it"
+        f"  {WATCH}@{number}  trained as of {trained.as_of:%Y-%m-%d}; "
+        "how its features were spread is kept with it"
     )
 
 
