@@ -140,6 +140,12 @@ def _refused_for_its_leak(stage: Stage, name: str, version: str) -> None:
 
 def models(stage: Stage) -> Told:
     """Part 3: the regime model, then two versions of the signal, promotions, predictions, a rollback."""
+    stage.account.line(
+        "  AUC: how well recessions are told apart, 1 is always, 0.5 is chance. rank IC: correlation of the"
+    )
+    stage.account.line(
+        "  ranks of a date's signals with those of the returns that came, mean of all dates, 0 is chance."
+    )
     _create_instances(stage)
     _regime(stage)
     told = Told()

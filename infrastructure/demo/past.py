@@ -1,4 +1,4 @@
-"""Part 5: who was in production when, and where predictions come from."""
+"""Part 6: who was in production when, and where predictions come from."""
 
 from application.views import EdgeView, LineageView
 from domain.shared.references import NodeRef

@@ -1,4 +1,4 @@
-"""Part 7: rebuild, replay, verify, and a changed byte that is not loaded."""
+"""Part 8: rebuild, replay, verify, and a changed byte that is not loaded."""
 
 import tempfile
 from pathlib import Path

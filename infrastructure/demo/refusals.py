@@ -1,4 +1,4 @@
-"""Part 6: four things that are refused, each for its own reason, without an event."""
+"""Part 7: four things that are refused, each for its own reason, without an event."""
 
 import tempfile
 from datetime import UTC, date, datetime

@@ -1,5 +1,5 @@
 """The demonstration: real data, definitions of all five categories, training to rollback, models on models,
-the past, refusals, and the proof.
+a shift in the data and its alert, the past, refusals, and the proof.
 
 Everything it prints comes from the log and is asserted before it is printed.
 """
@@ -15,7 +15,7 @@ from typing import TextIO
 from domain.shared.errors import RuleBroken
 from infrastructure.activity_log.ownership import Ownership
 from infrastructure.bootstrap import Service, log_path, open_service
-from infrastructure.demo import chain, chapters, past, proof, refusals
+from infrastructure.demo import chain, chapters, past, proof, refusals, shift
 from infrastructure.demo.account import Account, ClaimFailed
 from infrastructure.demo.stage import Stage
 from infrastructure.settings import Settings
@@ -100,12 +100,13 @@ def _play(service: Service, scratch: Path, account: Account, *, full: bool) -> S
         told = chapters.models(stage)
     with account.part(4, "Models on models: signals combined, the combination filtered, out of sample"):
         chain.play(stage, full=full)
-    # A shift injected into the data, and the drift alert that it raises, are told here.
-    with account.part(5, "Ask the log about the past"):
+    with account.part(5, "Data that shift: an alert is raised, and resolves by itself after the repair"):
+        shift.play(stage)
+    with account.part(6, "Ask the log about the past"):
         past.ask(stage, told)
-    with account.part(6, "Refused, with the reason, and not one event written for it"):
+    with account.part(7, "Refused, with the reason, and not one event written for it"):
         refusals.show(stage, told)
-    with account.part(7, "Proof"):
+    with account.part(8, "Proof"):
         proof.show(stage, scratch)
     return stage
 

@@ -110,6 +110,9 @@ def test_a_new_definition_of_each_category_passes_lives_and_keeps_its_contract(
     assert CONTRACTS[category] in {contract.partition("#")[0] for contract in report["contracts"]}
     monitored = completed(data, "monitor", instance, "--as-of", LATER)["metrics"]
     assert KEY_METRIC[category] in monitored
+    rules = good("definition", "show", f"{name}@0.1.0", "--json", data=data).json()["manifest"]["alerts"]
+    assert len(rules) == 2
+    assert {rule["metric"] for rule in rules} <= set(monitored)
 
 
 def completed(data: Path, *command: str) -> Any:

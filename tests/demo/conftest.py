@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,18 @@ def demo(data: Path, home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         program, cwd=home, env=environment, capture_output=True, text=True, timeout=SECONDS_MAX, check=False
     )
+
+
+def lines(played: Played, pattern: str) -> list[Any]:
+    """What a pattern finds in the account, line by line; something it must."""
+    found = re.findall(pattern, played.text, re.MULTILINE)
+    assert found, f"the account says nothing like {pattern}"
+    return found
+
+
+def events_of(played: Played, kind: Any) -> list[RecordedEvent]:
+    """The events of one class or several, in the log's order."""
+    return [recorded for recorded in played.events if isinstance(recorded.event, kind)]
 
 
 @contextmanager

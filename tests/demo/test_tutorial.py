@@ -59,6 +59,16 @@ def test_the_predictions_are_judged_by_what_came(said: str):
     )  # of the training, of what came
 
 
+def test_the_rule_of_the_package_raises_an_alert_that_somebody_looks_after(said: str):
+    assert 'metric = "drift.share"\ncomparison = "gt"\nthreshold = 0.3\n' in said
+    raised = [line.split("\t") for line in said.splitlines() if "\tdrift.share\t" in line]
+    assert [(one[2], one[5], one[6]) for one in raised] == [
+        ("alpha", "> 0.3", "raised"),
+        ("alpha", "> 0.3", "acknowledged"),
+    ]
+    assert f"{raised[0][0]} is acknowledged [" in said
+
+
 def test_the_past_answers(said: str):
     assert "model_version:alpha@1" in said
     assert "e0,2022-01-03,2022-01-03T21:00:00" in said

@@ -7,8 +7,8 @@ import pytest
 
 from infrastructure.demo import sources
 from tests.examples.chained import judged_blend, judged_picks
-from tests.examples.definitions import load_definition
-from tests.examples.walk_forward import Frames, Judged, judge, known
+from tests.examples.definitions import SECOND_VERSION, load_definition
+from tests.examples.walk_forward import Frames, Judged, judge, judge_on, known
 
 END = datetime(2022, 12, 31, tzinfo=UTC)
 
@@ -37,6 +37,12 @@ def regime() -> SimpleNamespace:
 def whole_signal(signal: SimpleNamespace, market: Frames) -> Judged:
     """The signal judged over 2005 to 2022."""
     return judge(signal, known(market, END), clock="prices", horizon=5, lag=1)
+
+
+@pytest.fixture(scope="session")
+def whole_second(whole_signal: Judged) -> Judged:
+    """The signal's second version, LightGBM, judged on the same rows."""
+    return judge_on(load_definition(SECOND_VERSION), whole_signal)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,10 @@ PACKAGES = (
     "ranker-filter",
     "rule-signals",
     "xgb-signal",
+    "xgb-signal-1.1.0",
 )
+SECOND_VERSION = "xgb-signal-1.1.0"
+"""The folder of a second version of `xgb-signal`."""
 COMPONENTS = ("model", "training", "inference", "monitoring")
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from infrastructure.demo import sources
 from tests.examples import scenario_figures as figures
 from tests.examples.chained import END, judged_blend, judged_picks
-from tests.examples.definitions import load_definition
-from tests.examples.walk_forward import judge, known
+from tests.examples.definitions import SECOND_VERSION, load_definition
+from tests.examples.walk_forward import judge, judge_on, known
 
 PAGE = Path(__file__).parents[2] / "docs" / "scenarios.md"
 BEGIN, FINISH = "<!-- measured by tests/examples: begin -->", "<!-- measured by tests/examples: end -->"
@@ -48,12 +48,13 @@ def measure() -> Measured:
     market = {"prices": sources.us_prices().uploads[0], "index": sources.us_index().uploads[0]}
     economy = {"macro": sources.us_macro_q().uploads[0], "outcomes": sources.us_recessions().uploads[0]}
     signal = judge(load_definition("xgb-signal"), known(market, END), clock="prices", horizon=5, lag=1)
+    second = judge_on(load_definition(SECOND_VERSION), signal)
     rules = judge(load_definition("rule-signals"), known(market, END), clock="prices", horizon=5, lag=1)
     regime = judge(load_definition("gmm-regime"), economy, clock="macro", horizon=0, lag=0)
     blend = judged_blend(load_definition("nnls-combiner"), market, signal, rules)
     picks = judged_picks(load_definition("ranker-filter"), market, blend)
     return {
-        "1 Signal": figures.measured_signal(signal, rules),
+        "1 Signal": figures.measured_signal(signal, second, rules),
         "2 Macro regime": figures.measured_regime(regime),
         "3 Relevance": figures.measured_relevance(load_definition("feature-relevance"), market),
         "4 Signal combining": figures.measured_blend(blend, signal, rules),

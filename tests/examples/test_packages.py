@@ -3,17 +3,20 @@
 import os
 import subprocess
 import sys
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
+import polars as pl
 import pytest
 from packaging.requirements import Requirement
 
 from domain.ml_module_def.manifest import Manifest
 from infrastructure.packages.reader import inspect_zip
 from optaic.mlops import base
+from optaic.mlops.base import Evaluation
 from optaic.mlops.packaging import pack
-from tests.examples.definitions import EXAMPLES, PACKAGES, load_definition
+from tests.examples.definitions import EXAMPLES, PACKAGES, SECOND_VERSION, load_definition
 
 SDK = EXAMPLES.parent / "sdk"
 BASES = {
@@ -57,9 +60,42 @@ def run_in(package: str, scratch: Path, *arguments: str) -> subprocess.Completed
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_has_the_structure_of_a_definition(package: str, tmp_path: Path):
     manifest = inspected(package, tmp_path)
-    assert manifest.name == package
-    assert manifest.version == "1.0.0"
+    named = ("xgb-signal", "1.1.0") if package == SECOND_VERSION else (package, "1.0.0")
+    assert (manifest.name, manifest.version) == named
     assert manifest.contracts
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_alert_rule_watches_a_figure_that_a_monitoring_tells(package: str, tmp_path: Path):
+    manifest = inspected(package, tmp_path)
+    assert manifest.alerts
+    fresh = {f"freshness.sessions.{one.role}" for one in manifest.inputs}
+    for rule in manifest.alerts:
+        assert rule.metric in {"drift.share", *fresh} or rule.metric.startswith("performance.")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_performance_that_a_rule_watches_is_measured_by_the_monitor(package: str, tmp_path: Path):
+    rules = inspected(package, tmp_path).alerts or ()
+    watched = {rule.metric.removeprefix("performance.") for rule in rules if "performance." in rule.metric}
+    assert watched <= set(load_definition(package).monitor().performance(Evaluation(realised(package))))
+
+
+def realised(package: str) -> pl.DataFrame:
+    """Two dates of three entities, in each column that an example predicts."""
+    days = [date(2020, 1, 1)] * 3 + [date(2020, 1, 8)] * 3
+    values = dict.fromkeys(load_definition(package).predictor.columns, [-1.0, 0.0, 1.0] * 2)
+    outcome = [0.0, 1.0, 1.0] * 2 if package == "gmm-regime" else [0.1, -0.2, 0.3] * 2
+    return pl.DataFrame({"date": days, "entity": ["a", "b", "c"] * 2} | values | {"outcome": outcome})
+
+
+def test_the_second_version_of_the_signal_differs_from_the_first_in_its_model_only(tmp_path: Path):
+    first, second = (inspected(package, tmp_path) for package in ("xgb-signal", SECOND_VERSION))
+    for part in ("category", "inputs", "contracts", "alerts", "entry_points"):
+        assert getattr(first, part) == getattr(second, part)
+    for file in ("training/features.py", "training/trainer.py", "tests/conftest.py", "docs/interface.md"):
+        one, other = (EXAMPLES / package / file for package in ("xgb-signal", SECOND_VERSION))
+        assert one.read_bytes() == other.read_bytes()
 
 
 @pytest.mark.parametrize("package", PACKAGES)

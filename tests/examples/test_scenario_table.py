@@ -14,13 +14,14 @@ def measured(
     market: Frames,
     relevance: SimpleNamespace,
     whole_signal: Judged,
+    whole_second: Judged,
     whole_rules: Judged,
     whole_regime: Judged,
     whole_blend: Judged,
     whole_picks: Judged,
 ) -> table.Measured:
     return {
-        "1 Signal": figures.measured_signal(whole_signal, whole_rules),
+        "1 Signal": figures.measured_signal(whole_signal, whole_second, whole_rules),
         "2 Macro regime": figures.measured_regime(whole_regime),
         "3 Relevance": figures.measured_relevance(relevance, market),
         "4 Signal combining": figures.measured_blend(whole_blend, whole_signal, whole_rules),

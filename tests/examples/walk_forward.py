@@ -51,12 +51,24 @@ def judge(definition: SimpleNamespace, frames: Frames, *, clock: str, horizon: i
         refit_every=schedule.refit_every,
         last_blocks=schedule.last_blocks,
     )
-    fitted = [_block(definition, rows, features.columns[2:], block) for block in blocks]
+    last = point_in_time.last_trainable(sessions["session"], horizon, sessions, sessions["close"][-1])
+    return _judged(definition, rows, blocks, last)
+
+
+def judge_on(definition: SimpleNamespace, judged: Judged) -> Judged:
+    """Another definition with the same features, target and schedule, on the rows that are there already."""
+    return _judged(definition, judged.rows, judged.blocks, judged.last_trainable)
+
+
+def _judged(
+    definition: SimpleNamespace, rows: pl.DataFrame, blocks: list[point_in_time.Block], last: date | None
+) -> Judged:
+    names = [name for name in rows.columns if name not in ("date", "entity", "target", "outcome")]
+    fitted = [_block(definition, rows, names, block) for block in blocks]
     predictions = pl.concat([predicted for predicted, _ in fitted])
     outcomes = rows.select("date", "entity", "outcome")
-    judged = predictions.join(outcomes, on=["date", "entity"])
-    evaluation = Evaluation(judged.drop_nulls("outcome"), fitted[-1][1], _left_out(rows, predictions))
-    last = point_in_time.last_trainable(sessions["session"], horizon, sessions, sessions["close"][-1])
+    joined = predictions.join(outcomes, on=["date", "entity"])
+    evaluation = Evaluation(joined.drop_nulls("outcome"), fitted[-1][1], _left_out(rows, predictions))
     return Judged(definition.evaluator().evaluate(evaluation), predictions, blocks, rows, last)
 
 

@@ -52,7 +52,8 @@ def test_the_log_is_on_kafka_event_by_event_in_its_order(stack: Stack, told: str
 def test_the_api_asks_for_a_key_and_answers_as_of_any_moment(client: httpx.Client, stack: Stack):
     assert httpx.get(f"{stack.api}/instances").status_code == 401
     names = [one["name"] for one in client.get("/instances").json()["items"]]
-    assert names == ["move-drivers", "spx-alpha", "spx-blend", "spx-picks", "spx-rules", "us-regime"]
+    spx = ["spx-alpha", "spx-blend", "spx-picks", "spx-rules"]
+    assert names == ["feed-watch", "move-drivers", *spx, "us-regime"]
     assert client.get("/instances", params={"as_of": 1}).json()["items"] == []
 
 

@@ -12,4 +12,3 @@ def test_a_combination_in_the_order_of_the_outcomes_gains_over_equal_weights_aga
     frame = pl.DataFrame(keys | {"signal": [-1.0, 0.0, 1.0], "equal_weights": [1.0, 0.0, -1.0]})
     measured = Monitor().performance(Evaluation(frame))
     assert measured[Monitor.key_metric] == pytest.approx(1.0)
-    assert {rule["metric"] for rule in Monitor().alert_rules()} <= set(measured)

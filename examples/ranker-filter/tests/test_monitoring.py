@@ -12,4 +12,3 @@ def test_a_signal_in_the_direction_of_the_outcome_pays():
     frame = pl.DataFrame(rows | {"signal": [-1.0, 1.0], "outcome": [-0.01, 0.03]})
     measured = Monitor().performance(Evaluation(frame))
     assert measured[Monitor.key_metric] == pytest.approx(200.0)
-    assert {rule["metric"] for rule in Monitor().alert_rules()} <= set(measured)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -156,7 +156,10 @@ class BasePredictor(ABC):
 
 
 class BaseMonitor(ABC):
-    """Monitoring: data drift against the training reference, realised performance against the baseline."""
+    """Monitoring: data drift against the training reference, realised performance against the baseline.
+
+    It measures. Which figure raises an alert is said by `[[alerts]]` in definition.toml.
+    """
 
     degraded_from: ClassVar[float] = 0.2
     """Relative loss of the key metric from which the model counts as degraded."""
@@ -178,7 +181,3 @@ class BaseMonitor(ABC):
     @abstractmethod
     def performance(self, evaluation: Evaluation) -> dict[str, float]:
         """Realised performance of stored predictions whose outcome is known."""
-
-    def alert_rules(self) -> list[dict[str, Any]]:
-        """Rules on the metrics: metric, comparison, threshold, severity."""
-        return []

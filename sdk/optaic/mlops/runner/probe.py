@@ -49,6 +49,8 @@ def _described(found: dict[str, Any]) -> dict[str, Any]:
         problems.append(f"the hyper-parameters have no complete defaults: {error}")
     if not isinstance(getattr(found["monitor"], "key_metric", None), str):
         problems.append("the monitor names no key_metric")
+    if hasattr(found["monitor"], "alert_rules"):
+        problems.append("alert_rules of a monitor are read by nobody: write [[alerts]] in definition.toml")
     if not columns:
         problems.append("the predictor names no columns")
     return {"schema": params.model_json_schema(), "columns": dict(columns or {}), "problems": problems}

@@ -1,0 +1,1 @@
+"""Inference: from raw scores to the signal."""

@@ -1,0 +1,1 @@
+"""The model: gradient-boosted trees on the rank of the target."""

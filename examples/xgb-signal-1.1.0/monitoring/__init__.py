@@ -1,0 +1,1 @@
+"""Monitoring: is the signal still worth what it was in training?"""

@@ -1,0 +1,1 @@
+"""Training: features, target, how the model is judged and by which metrics."""
