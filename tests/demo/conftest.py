@@ -52,7 +52,7 @@ def lines(played: Played, pattern: str) -> list[Any]:
     return found
 
 
-def events_of(played: Played, kind: Any) -> list[RecordedEvent]:
+def events_of(played: Played, kind: Any) -> list[Any]:
     """The events of one class or several, in the log's order."""
     return [recorded for recorded in played.events if isinstance(recorded.event, kind)]
 
