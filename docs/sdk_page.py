@@ -11,6 +11,7 @@ MODULES = (
     "registry",
     "data",
     "pipeline",
+    "schedules",
     "client",
     "commands",
     "base",
