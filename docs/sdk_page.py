@@ -9,6 +9,7 @@ SDK = Path(__file__).resolve().parents[1] / "sdk" / "optaic" / "mlops"
 MODULES = (
     "tracking",
     "registry",
+    "model_files",
     "data",
     "pipeline",
     "schedules",
