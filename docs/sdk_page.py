@@ -21,6 +21,7 @@ MODULES = (
     "monitoring",
     "monitors",
     "monitoring_alerts",
+    "whylogs_profiles",
 )
 INTRO = """# The SDK
 

@@ -12,7 +12,8 @@
 | numbers, texts, lists, mappings | `.json` | the same |
 
 A model with trees needs `trusted=["sklearn.tree._tree.Tree"]`: its nodes are not checked, so that a file made
-for it may crash the reader. Pickle, joblib and their like are refused. `pip install optaic-mlops[sklearn]`, `[xgboost]`, `[lightgbm]`.
+for it may crash the reader. Pickle, joblib and their like are refused.
+`pip install optaic-mlops[sklearn]`, `[xgboost]`, `[lightgbm]`.
 """
 
 import json
