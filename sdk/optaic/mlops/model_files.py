@@ -17,8 +17,11 @@ for it may crash the reader. Pickle, joblib and their like are refused.
 """
 
 import json
+import lzma
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +33,7 @@ _PROTO, _STOP = 0x80, 0x2E
 """First and last byte of a pickle of protocol 2 and later."""
 _NPY = b"\x93NUMPY"
 _HEADER_BYTES = 256
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError, OSError)
 FORMATS = (
     "scikit-learn as skops, xgboost as ubj or json, lightgbm as text, arrays as npy or npz, the rest as json"
 )
@@ -110,18 +114,19 @@ def _zips_pickle(path: Path) -> bool:
     """A member is a pickle by its name, as in a file of PyTorch, or an array of objects, as in a npz."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(_member_is_pickle(archive, member) for member in archive.infolist())
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError):
+            members = archive.infolist()
+            return any(one.filename.endswith(_SUFFIXES) or _has_objects_in(archive, one) for one in members)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
         return False
 
 
-def _member_is_pickle(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
-    if member.filename.endswith(_SUFFIXES):
-        return True
+def _has_objects_in(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    """A member that cannot be read here is read nowhere else."""
     if not member.filename.endswith(".npy"):
         return False
-    with archive.open(member) as file:
+    with suppress(*_BROKEN), archive.open(member) as file:
         return _is_object_array(file.read(_HEADER_BYTES))
+    return False
 
 
 Write = Callable[[Path], object]
@@ -217,7 +222,7 @@ _WRITERS: dict[str, Callable[[object], tuple[str, Write]]] = {
 def _read_xgboost(path: Path) -> Any:
     import xgboost
 
-    booster = xgboost.Booster({"nthread": 1})
+    booster: Any = xgboost.Booster({"nthread": 1})
     booster.load_model(path)
     return booster
 

@@ -30,7 +30,7 @@ class ModelTypeUntrusted(Exception):
 
 def write_skops(model: object, path: Path) -> None:
     """Write a fitted estimator or pipeline in canonical form; raises what skops raises for what it cannot."""
-    import skops.io as skops
+    import skops.io as skops  # pyright: ignore[reportMissingTypeStubs]
 
     dumped: bytes = skops.dumps(model)
     path.write_bytes(_canonical(dumped))
@@ -38,7 +38,7 @@ def write_skops(model: object, path: Path) -> None:
 
 def read_skops(path: Path, trusted: Sequence[str]) -> Any:
     """Read an estimator whose types are all known to skops or in `trusted`; raises ModelTypeUntrusted."""
-    import skops.io as skops
+    import skops.io as skops  # pyright: ignore[reportMissingTypeStubs]
 
     unknown = sorted(set(skops.get_untrusted_types(file=path)) - set(trusted))
     if unknown:

@@ -51,7 +51,7 @@ def joined() -> Generator[Workflow]:
 def one_task() -> Generator[None]:
     """What failed within is tried again within only."""
     flow = _current.get()
-    before = flow.failed if flow else {}
+    before: Mapping[tuple[str, str], str] = flow.failed if flow else {}
     try:
         yield
     finally:
