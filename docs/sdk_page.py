@@ -40,8 +40,13 @@ def sdk_page() -> str:
 def public_definitions(name: str) -> Iterator[Definition]:
     """The functions and classes of a module that user code may call."""
     for node in ast.parse((SDK / f"{name}.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, Definition) and not node.name.startswith("_"):
+        if isinstance(node, Definition) and not node.name.startswith("_") and not _is_overload(node):
             yield node
+
+
+def _is_overload(node: Definition) -> bool:
+    """One of several signatures, for type checkers only; the definition that follows has the docstring."""
+    return any(ast.unparse(one) == "overload" for one in node.decorator_list)
 
 
 def _module(name: str) -> str:
