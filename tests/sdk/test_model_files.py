@@ -108,16 +108,14 @@ fitted("pipeline").save(Path(sys.argv[1]))
 """
 
 
-def test_processes_with_other_addresses_and_hashes_write_the_same_file(tmp_path: Path) -> None:
-    contents: list[bytes] = []
-    for seed in ("1", "2"):
-        folder = tmp_path / seed
-        folder.mkdir()
-        code = f"import random; held = [object() for _ in range({seed}000)]\n" + IN_A_PROCESS
-        env = {**os.environ, "PYTHONHASHSEED": seed}
-        subprocess.run([sys.executable, "-c", code, str(folder)], check=True, env=env)
-        contents.append((folder / "estimator.skops").read_bytes())
-    assert contents[0] == contents[1]
+def test_a_process_with_other_addresses_and_hashes_writes_the_same_file(tmp_path: Path) -> None:
+    env = {**os.environ, "PYTHONHASHSEED": "2"}
+    code = "held = [object() for _ in range(1000)]\n" + IN_A_PROCESS
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, env=env)
+    (tmp_path / "here").mkdir()
+    fitted("pipeline").save(tmp_path / "here")
+    name = "estimator.skops"
+    assert (tmp_path / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
 
 
 def test_members_of_a_set_are_written_in_an_order_of_their_own(tmp_path: Path) -> None:
