@@ -16,6 +16,7 @@ MEASUREMENTS = {
     "rebuild_postgres": "Rebuilding views on PostgreSQL, and catching up",
     "http_command": "A command over HTTP, and until it is visible in a view",
     "as_of_read": "Reading a dataset as of a moment",
+    "feature_frame": "Features of every decision, as known then",
     "relay": "The relay from PostgreSQL to Kafka",
     "catch_up": "Catching up from Kafka into the views on PostgreSQL",
     "end_to_end": "From a command over HTTP until it is visible, through Kafka",

@@ -9,8 +9,10 @@ SDK = Path(__file__).resolve().parents[1] / "sdk" / "optaic" / "mlops"
 MODULES = (
     "tracking",
     "registry",
+    "model_files",
     "data",
     "pipeline",
+    "schedules",
     "client",
     "commands",
     "base",
@@ -19,6 +21,7 @@ MODULES = (
     "monitoring",
     "monitors",
     "monitoring_alerts",
+    "whylogs_profiles",
 )
 INTRO = """# The SDK
 
@@ -37,8 +40,13 @@ def sdk_page() -> str:
 def public_definitions(name: str) -> Iterator[Definition]:
     """The functions and classes of a module that user code may call."""
     for node in ast.parse((SDK / f"{name}.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, Definition) and not node.name.startswith("_"):
+        if isinstance(node, Definition) and not node.name.startswith("_") and not _is_overload(node):
             yield node
+
+
+def _is_overload(node: Definition) -> bool:
+    """One of several signatures, for type checkers only; the definition that follows has the docstring."""
+    return any(ast.unparse(one) == "overload" for one in node.decorator_list)
 
 
 def _module(name: str) -> str:

@@ -8,10 +8,9 @@ from infrastructure.guardrail_measures.figures import (
     Figures,
     first_keys,
     is_number,
-    keyed,
-    names_of,
     repeated,
 )
+from infrastructure.guardrail_measures.matching import keys_of, names_of, places_of
 
 _KEY = ["date", "entity"]
 _SHARED_MIN = 2
@@ -28,20 +27,17 @@ def subset(config: filter_subset.Config, output: pl.DataFrame, run: MeasuredRun)
     rows = source.rows()
     shared = [name for name in config.columns if name in rows.columns and name in output.columns]
     names = names_of(rows)
-    wanted = keyed(rows, names).select(
-        "_key", *(pl.col(name).alias(f"_{name}") for name in shared), _there=True
-    )
-    wanted = wanted.unique("_key") if repeated(rows).any() else wanted
-    joined = keyed(output.select(*_KEY, *shared), names).join(
-        wanted, on="_key", how="left", maintain_order="left"
-    )
+    place = places_of(keys_of(output, names), keys_of(rows, names))
+    given = rows.select(pl.col(shared).gather(place).name.prefix("_")) if shared else output.select()
+    foreign = place.is_null()
     changed = pl.any_horizontal(
         pl.lit(value=len(shared) < len(config.columns)),
         *(pl.col(name).ne_missing(pl.col(f"_{name}")) for name in shared),
     )
-    foreign = pl.col("_there").is_null()
-    marked = joined.select(*_KEY, _foreign=foreign, _changed=changed & ~foreign).with_columns(
-        _twice=repeated(output)
+    marked = (
+        pl.concat([output.select(*_KEY, *shared), given], how="horizontal")
+        .with_columns(_foreign=foreign, _twice=repeated(output))
+        .select(*_KEY, "_foreign", "_twice", _changed=changed & ~pl.col("_foreign"))
     )
     broken = marked.filter(pl.col("_foreign") | pl.col("_changed") | pl.col("_twice")).select(_KEY)
     odd = _odd_dates(config, output, run)
@@ -76,13 +72,7 @@ def stability(config: model_stability.Config, output: pl.DataFrame, run: Measure
         return Figures(1, {"shared": 0.0})
     ours, theirs = (_ranked(config, frame) for frame in (output, reference))
     column = config.column
-    if config.match == "date":
-        names = names_of(theirs)
-        pairs = keyed(ours, names).join(
-            keyed(theirs, names).select("_key", column), on="_key", suffix="_reference"
-        )
-    else:
-        pairs = ours.join(theirs, on="entity", suffix="_reference")
+    pairs = _same_keys(ours, theirs, column) if config.match == "date" else _same_entities(ours, theirs)
     each = pairs.group_by("date").agg(
         _n=pl.len(), _corr=pl.corr(column, f"{column}_reference", method="spearman")
     )
@@ -93,6 +83,18 @@ def stability(config: model_stability.Config, output: pl.DataFrame, run: Measure
         return Figures(1, observed)
     value = max(-1.0, min(1.0, value))
     return Figures(int(value < config.at_least), observed | {"rank_correlation": value})
+
+
+def _same_keys(ours: pl.DataFrame, theirs: pl.DataFrame, column: str) -> pl.DataFrame:
+    """date, the column and the reference's of the same (date, entity); keys stand once in either."""
+    names = names_of(theirs)
+    place = places_of(keys_of(ours, names), keys_of(theirs, names))
+    reference = theirs[column].gather(place).alias(f"{column}_reference")
+    return ours.select("date", column).with_columns(reference).filter(place.is_not_null())
+
+
+def _same_entities(ours: pl.DataFrame, theirs: pl.DataFrame) -> pl.DataFrame:
+    return ours.join(theirs, on="entity", suffix="_reference")
 
 
 def _is_numeric(frame: pl.DataFrame, column: str) -> bool:

@@ -46,20 +46,6 @@ def repeated(frame: pl.DataFrame) -> pl.Series:
     return frame.select(pl.struct("date", "entity").is_duplicated()).to_series()
 
 
-def keyed(rows: pl.DataFrame, names: pl.DataType) -> pl.DataFrame:
-    """The rows with `_key`, one whole number a (date, entity): joined several times faster than both. It is
-    null for an entity that is none of the Enum's `names`.
-    """
-    entity = pl.col("entity").cast(names, strict=False).to_physical().cast(pl.Int64)
-    day = pl.col("date").cast(pl.Int32).cast(pl.Int64)
-    return rows.with_columns(_key=day * 2**32 + entity)
-
-
-def names_of(rows: pl.DataFrame) -> pl.DataType:
-    """The entities of the rows as an Enum."""
-    return pl.Enum(rows["entity"].drop_nulls().unique())
-
-
 def is_number(column: str) -> pl.Expr:
     """The value is there and finite."""
     return pl.col(column).cast(pl.Float64).is_finite().fill_null(value=False)

@@ -23,9 +23,9 @@ from infrastructure.guardrail_measures.figures import (
     first_keys,
     is_number,
     is_valued,
-    keyed,
     repeated,
 )
+from infrastructure.guardrail_measures.matching import keys_of, places_of
 from infrastructure.guardrail_measures.universe import members
 
 
@@ -94,17 +94,15 @@ def _of_universe(
     if source is None or source.revisions is None or run.decisions is None:
         return None
     listed = members(source.revisions(), run.decisions)
-    wanted = keyed(listed, listed.schema["entity"])
-    is_there = pl.lit(value=config.column is None)
-    if config.column in frame.columns:
-        is_there = is_valued(frame, config.column)
-    valued = keyed(frame.filter(is_there).select("date", "entity"), listed.schema["entity"])
-    missing = wanted.join(valued.select("_key"), on="_key", how="anti")
-    expected, absent = wanted.group_by("date").len("expected"), missing.group_by("date").len("absent")
+    valued = keys_of(_valued(frame, config.column), listed.schema["entity"])
+    place = places_of(valued, keys_of(listed, listed.schema["entity"]))
+    absent = pl.repeat(value=True, n=listed.height, eager=True).scatter(place.drop_nulls(), values=False)
+    wanted = listed.with_columns(_absent=absent)
+    missing = wanted.filter("_absent").select("date", "entity")
+    expected = wanted.group_by("date").agg(expected=pl.len(), absent=pl.col("_absent").sum())
     dates = (
         pl.DataFrame({"date": list(run.decisions)}, schema={"date": pl.Date()})
         .join(expected, on="date", how="left")
-        .join(absent, on="date", how="left")
         .with_columns(pl.col("expected", "absent").fill_null(0).cast(pl.Int64))
         .with_columns(present=pl.col("expected") - pl.col("absent"))
     )
@@ -114,8 +112,18 @@ def _of_universe(
     observed["missing"] = float(missing.height)
     if len(run.decisions) > 1 and 0 < listed.height == listed["entity"].n_unique() * len(run.decisions):
         observed[UNIVERSE_UNCHANGED] = 1.0
-    observed["outside_the_universe"] = float(valued.join(wanted, on="_key", how="anti").height)
+    observed["outside_the_universe"] = float(place.null_count())
     return Figures(short.height, observed, first_keys(missing.join(short, on="date", how="semi")))
+
+
+def _valued(frame: pl.DataFrame, column: str | None) -> pl.DataFrame:
+    """date and entity of the rows that count: those with a value; none where the column is not there."""
+    keys = frame.select("date", "entity")
+    if column is None:
+        return keys
+    if column not in frame.columns:
+        return keys.clear()
+    return keys.filter(frame.select(is_valued(frame, column)).to_series())
 
 
 def _with_every_decision(dates: pl.DataFrame, run: MeasuredRun) -> pl.DataFrame:

@@ -23,7 +23,9 @@ def members(revisions: pl.DataFrame, decisions: Mapping[date, datetime]) -> pl.D
     moving = counts.filter(pl.col("at") > first).select("entity").unique()
     standing = counts.join(moving, on="entity", how="anti").group_by("entity").agg(pl.col("keys").last())
     always = moments.select("date").join(
-        standing.filter(pl.col("keys") > 0).select("entity"), how="cross", maintain_order="left_right"
+        standing.filter(pl.col("keys") > 0).select("entity").sort("entity"),
+        how="cross",
+        maintain_order="left_right",
     )
     asked = moments.join(moving, how="cross").sort("at")
     found = asked.join_asof(counts, on="at", by="entity", strategy="backward", check_sortedness=False)

@@ -50,6 +50,7 @@ class Writer:
     expected: int | None
     require: Callable[[Identity, Role, str], None]
     """The entrance's own, for what only the body tells."""
+    causation_id: UUID | None = None
 
     def send(
         self, command: Command, reason: str | None = None, *, target: str | None = None, dry_run: bool = False
@@ -68,6 +69,7 @@ class Writer:
             looks_first=not self.is_fresh,
             reason=reason,
             correlation_id=self.correlation_id,
+            causation_id=self.causation_id,
             expected_versions=self._expected(target),
         )
         return self.service.bus.send(command, sender, dry_run=dry_run)
@@ -113,7 +115,16 @@ async def writer(request: Request, key: Key = None, match: Match = None) -> Writ
     correlation_id = request.scope["correlation_id"]
     require = request.app.state.entrance.require
     expected = _stream_version(match)
-    return Writer(service, identity, command_id, key is None, correlation_id, expected, require)
+    causation_id = _causation(request.headers.get("X-Causation-Id"))
+    return Writer(service, identity, command_id, key is None, correlation_id, expected, require, causation_id)
+
+
+def _causation(text: str | None) -> UUID | None:
+    """What this command follows from; what is no UUID is no cause, as it is with correlation ids."""
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
 
 
 def _stream_version(match: str | None) -> int | None:

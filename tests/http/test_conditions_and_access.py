@@ -74,6 +74,12 @@ def test_an_upload_repeats_safely(life: Life):
     assert life.head() == 2
 
 
+@pytest.mark.parametrize("mark", ["7c9e6679-7425-40de-944b-e07fc1f90ae7", "odd"])
+def test_a_request_may_name_what_it_follows_from(life: Life, mark: str):
+    life.client.post(f"{API}/datasets", json=BODY, headers={"X-Causation-Id": mark})
+    assert life.get("/activity/1", after=1)["causation_id"] == (None if mark == "odd" else mark)
+
+
 def test_a_request_names_its_correlation_and_events_carry_it(life: Life):
     mark = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
     answer = life.client.post(f"{API}/datasets", json=BODY, headers={"X-Correlation-Id": mark})

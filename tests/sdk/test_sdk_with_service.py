@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from optaic.mlops.service import PROGRAM_SETTING, ServiceNotFound, running_url, 
 from tests.execution.definition_packages import LINEAR, TOML, packed
 from tests.execution.work_desk import AS_OF, prices
 
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(sys.executable).with_name("optaic-mlops")
 DECLARATION = {"columns": [{"name": "close", "type": "float64"}]}
 
@@ -201,6 +203,36 @@ def test_the_asynchronous_client_has_the_same_calls(desk: Desk) -> None:
     ref, artifact = asyncio.run(look())
     assert ref == "steady-alpha@1"
     assert artifact == desk.client.download_artifact("steady-alpha@1")
+
+
+def test_the_flow_of_the_page_runs_and_is_one_workflow(desk: Desk) -> None:
+    page = (ROOT / "docs" / "sdk.md").read_text("utf-8").partition("## optaic.mlops.pipeline")[2]
+    (example,) = re.findall("```python\n(from datetime .*?)```", page, re.DOTALL)
+    shown: dict[str, object] = {}
+    exec(example.replace("spx-alpha", "steady-alpha"), shown)
+    workflow = desk.client.get_workflow(str(shown["workflow"]))
+    assert (workflow["state"], workflow["counts"]) == ("completed", {"training completed": 1})
+    number = workflow["runs"][0]["model_version"]
+    told = desk.client.list_activity(correlation_id=workflow["correlation_id"], oldest_first=True)["items"]
+    submitted, promoted = (
+        next(one for one in told if one["action"] == action)
+        for action in ("training_run.submitted", "model_version.promoted")
+    )
+    assert (promoted["payload"]["number"], promoted["reason"]) == (number, "weekly")
+    assert (submitted["causation_id"], promoted["causation_id"]) == (None, submitted["command_id"])
+    stand = desk.client.get_model_instance("steady-alpha")["specification"]["schedules"]
+    assert [(one["kind"], one["cron"], one["after_dataset"]) for one in stand] == [
+        ("training", "0 7 * * 6", None),
+        ("monitoring", None, "steady-alpha-predictions"),
+    ]
+    pipeline.schedule("steady-alpha", "training", cron="0 7 * * 6", zone="America/New_York", beside=True)
+    pipeline.unschedule("steady-alpha", "monitoring")
+    (left,) = desk.client.get_model_instance("steady-alpha")["specification"]["schedules"]
+    assert (left["kind"], left["timezone"]) == ("training", "America/New_York")
+    with pytest.raises(Refused) as refusal:
+        pipeline.schedule("steady-alpha", "training", cron="61 * * * *")
+    assert refusal.value.code == "instance.cron_invalid"
+    pipeline.unschedule("steady-alpha", "training")
 
 
 def test_a_definition_that_fails_is_told_why(desk: Desk, tmp_path: Path) -> None:

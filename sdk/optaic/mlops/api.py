@@ -78,9 +78,14 @@ class Api(Generic[J, B]):
         """A page of instances."""
         return self._json(Call("GET", "/instances", params=filters))
 
-    def update_model_instance(self, name: str, **fields: Any) -> J:
-        """Change the configuration of later runs."""
-        return self._json(_write(f"/instances/{name}", method="PATCH", json=fields))
+    def update_model_instance(self, name: str, *, expected_version: int | None = None, **fields: Any) -> J:
+        """Change the configuration of later runs; `expected_version`: only if the instance is still at it."""
+        headers = {} if expected_version is None else {"If-Match": f'"{expected_version}"'}
+        return self._json(_write(f"/instances/{name}", method="PATCH", json=fields, headers=headers))
+
+    def get_instance_schedules(self, name: str, **moment: Any) -> J:
+        """Its schedules and when each is due next: {instance, items}."""
+        return self._json(Call("GET", f"/instances/{name}/schedules", params=moment))
 
     def archive_model_instance(self, name: str, *, reason: str) -> J:
         """Close an instance for good."""

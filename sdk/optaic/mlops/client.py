@@ -12,6 +12,7 @@ import httpx
 
 from optaic.mlops.api import Api, Call, Json
 from optaic.mlops.service import API_KEY_SETTING, service_url
+from optaic.mlops.workflow import follow, headers_of_write
 
 TIMEOUT_S = 330.0
 """Longer than the longest `wait` that the service offers."""
@@ -72,7 +73,7 @@ class Client(Api[Json, bytes]):
         self._http.close()
 
     def _json(self, call: Call) -> Json:
-        return _decoded(self._answer(call))
+        return _decoded(call, self._answer(call))
 
     def _bytes(self, call: Call) -> bytes:
         return self._answer(call).content
@@ -131,7 +132,7 @@ class AsyncClient(Api[Awaitable[Json], Awaitable[bytes]]):
         await self._http.aclose()
 
     async def _json(self, call: Call) -> Json:
-        return _decoded(await self._answer(call))
+        return _decoded(call, await self._answer(call))
 
     async def _bytes(self, call: Call) -> bytes:
         return (await self._answer(call)).content
@@ -160,7 +161,9 @@ def _key(api_key: str | None) -> dict[str, str]:
 def _parts(call: Call, written: int) -> dict[str, Any]:
     """What a request is made of. A read waits for what this client wrote before."""
     parts: dict[str, Any] = {"params": dict(call.params), "headers": dict(call.headers)}
-    if call.method == "GET" and written:
+    if call.method != "GET":
+        parts["headers"] |= headers_of_write()
+    elif written:
         parts["params"].setdefault("after", written)
     if call.json is not None:
         parts["json"] = dict(call.json)
@@ -184,8 +187,10 @@ def _checked(answer: httpx.Response) -> httpx.Response:
     raise Refused(answer.status_code, problem if isinstance(problem, dict) else {})  # pyright: ignore[reportUnknownArgumentType]
 
 
-def _decoded(answer: httpx.Response) -> Json:
+def _decoded(call: Call, answer: httpx.Response) -> Json:
     decoded: Json = answer.json()
+    if call.method != "GET":
+        follow(decoded)
     return decoded
 
 

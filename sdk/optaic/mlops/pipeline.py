@@ -1,11 +1,50 @@
-"""Runs of an instance, started by hand: one, a backfill of many, one once more."""
+"""Runs of an instance: started by hand, in a flow of one's own process, or by the instance's schedules.
 
+```python
+from datetime import UTC, datetime
+
+from optaic.mlops import pipeline, registry
+
+
+@pipeline.task(retries=2)
+def train(as_of: datetime) -> str:
+    run = pipeline.run_now("spx-alpha", "training", as_of=as_of)
+    return f"spx-alpha@{run['model_version']}"
+
+
+@pipeline.flow
+def weekly(as_of: datetime) -> str:
+    version = train(as_of)
+    registry.transition_stage(version, "production", reason="weekly")
+    return pipeline.workflow_id()
+
+
+workflow = weekly(datetime(2024, 3, 8, 22, tzinfo=UTC))
+pipeline.schedule("spx-alpha", "training", cron="0 7 * * 6", zone="America/New_York")
+pipeline.schedule("spx-alpha", "monitoring", after="spx-alpha-predictions")
+```
+
+A flow plans nothing and survives nothing: it is code of this process, whose commands belong together. What
+has to happen without it is a schedule, which the service keeps.
+"""
+
+import inspect
 import time
+from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, overload
 
 from optaic.mlops.api import Json
-from optaic.mlops.client import shared_client
+from optaic.mlops.client import Refused, shared_client
+from optaic.mlops.schedules import schedule, unschedule
+from optaic.mlops.workflow import current, joined, one_task
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RETRIES_MAX = 10
+_PERMANENT = range(400, 500)
 
 _WAIT_S = 60.0
 _PAUSE_S = 1.0
@@ -38,9 +77,11 @@ def run_now(  # noqa: PLR0913 - one argument a field of the command
     """Submit a training, inference or monitoring run and wait for its end; returns the run. `override` with a
     reason: even if the gate blocks, for operators.
 
-    Raises RunNotCompleted when it ends badly, Refused when it is not accepted.
+    Raises RunNotCompleted when it ends badly, Refused when it is not accepted. Where a task is tried again
+    after such a run had failed, the new run names it (`retry_of`).
     """
     client = shared_client()
+    running = current()
     submitted = client.submit_run(
         instance,
         kind,
@@ -50,6 +91,7 @@ def run_now(  # noqa: PLR0913 - one argument a field of the command
         last=last.isoformat() if last else None,
         model_version=model_version,
         params=params,
+        retry_of=running.failed.get((instance, kind)) if running else None,
         **_answered(reason, override=override),
     )
     run_id = str(submitted["run_id"])
@@ -59,6 +101,93 @@ def run_now(  # noqa: PLR0913 - one argument a field of the command
     if run["state"] in ("failed", "cancelled"):
         raise RunNotCompleted(run)
     return run
+
+
+class NoActiveFlow(Exception):
+    """This code runs in no flow; decorate a function with `@pipeline.flow` and call it."""
+
+
+def workflow_id() -> str:
+    """The correlation id of the flow that runs, as `GET /workflows/{id}` takes it; raises NoActiveFlow."""
+    running = current()
+    if running is None:
+        raise NoActiveFlow("decorate a function with @pipeline.flow and call it")
+    return str(running.correlation_id)
+
+
+def flow(function: Callable[P, R]) -> Callable[P, R]:
+    """Give all commands that a function sends one correlation id: a workflow.
+
+    Each command names the one before it as its cause. A flow within a flow is part of it. Raises TypeError
+    for a coroutine function, else what the function raises, with a note that names the workflow.
+    """
+    _check_plain(function)
+
+    @wraps(function)
+    def together(*args: P.args, **kwargs: P.kwargs) -> R:
+        is_outermost = current() is None
+        with joined() as running:
+            try:
+                return function(*args, **kwargs)
+            except BaseException as error:
+                if is_outermost:
+                    error.add_note(f"workflow {running.correlation_id}")
+                raise
+
+    return together
+
+
+@overload
+def task(function: Callable[P, R]) -> Callable[P, R]: ...
+@overload
+def task(*, retries: int = 0, pause_s: float = 1.0) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def task(
+    function: Callable[P, R] | None = None, *, retries: int = 0, pause_s: float = 1.0
+) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
+    """A step of a flow, which is called again when it fails: `retries` times (at most 10), `pause_s` apart.
+
+    Not called again for a refusal: it would be refused again. Each call sends commands of its own, so what
+    the failed one had done stays done. Outside of a flow only the retries count. Raises TypeError for a
+    coroutine function, ValueError for retries that are none, else what the last call raised.
+    """
+    if not 0 <= retries <= RETRIES_MAX or pause_s < 0:
+        raise ValueError(f"0 to {RETRIES_MAX} retries after 0 or more seconds, not {retries} after {pause_s}")
+
+    def step(plain: Callable[P, R]) -> Callable[P, R]:
+        _check_plain(plain)
+
+        @wraps(plain)
+        def tried(*args: P.args, **kwargs: P.kwargs) -> R:
+            with one_task():
+                for _ in range(retries):
+                    try:
+                        return plain(*args, **kwargs)
+                    except Exception as error:
+                        if not _may_pass(error):
+                            raise
+                        _remember(error)
+                    time.sleep(pause_s)
+                return plain(*args, **kwargs)
+
+        return tried
+
+    return step if function is None else step(function)
+
+
+def _remember(error: Exception) -> None:
+    running = current()
+    if running is not None and isinstance(error, RunNotCompleted):
+        key = str(error.run["instance"]), str(error.run["kind"])
+        running.failed = {**running.failed, key: str(error.run["id"])}
+
+
+def _may_pass(error: Exception) -> bool:
+    return not (isinstance(error, Refused) and error.status in _PERMANENT)
+
+
+def _check_plain(function: Callable[..., object]) -> None:
+    if inspect.iscoroutinefunction(function):
+        raise TypeError(f"{function.__qualname__} is a coroutine function; flows and tasks are plain ones")
 
 
 class WorkflowFailed(Exception):
@@ -136,3 +265,18 @@ def _followed(run_id: str) -> Json:
     """Look again after a pause: the service tells the end only to the one who submitted."""
     time.sleep(_PAUSE_S)
     return shared_client().get_run(run_id)
+
+
+__all__ = [
+    "NoActiveFlow",
+    "RunNotCompleted",
+    "WorkflowFailed",
+    "backfill",
+    "flow",
+    "reproduce",
+    "run_now",
+    "schedule",
+    "task",
+    "unschedule",
+    "workflow_id",
+]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from optaic.mlops import tracking
 from optaic.mlops.api import Json
 from optaic.mlops.client import Refused, shared_client
-from optaic.mlops.model_files import pickled_file
+from optaic.mlops.model_files import FORMATS, ModelUnsafe, pickled_file
 from optaic.mlops.packaging import canonical_zip, unpack_zip
 
 if TYPE_CHECKING:
@@ -31,12 +31,6 @@ class ArtifactHashMismatch(Exception):
     """The bytes that arrived are not those that were registered: they are not loaded."""
 
     code = "artifact.hash_mismatch"
-
-
-class ModelUnsafe(Exception):
-    """The model's `save` wrote a pickle, which runs code when it is read: it is not registered."""
-
-    code = "run.model_unsafe"
 
 
 class VersionNotFound(Exception):
@@ -67,7 +61,8 @@ def register_model(
 ) -> Json:
     """Hand over a model that was trained here; returns its version, marked `external`.
 
-    Uses the run begun with `tracking.start_run`, else makes one for `instance`. Raises NoActiveRun, Refused.
+    Uses the run begun with `tracking.start_run`, else makes one for `instance`. Raises NoActiveRun, Refused,
+    ModelUnsafe (of `optaic.mlops.model_files`) where the model was saved as a pickle.
     """
     if instance is not None:
         with tracking.start_run(
@@ -125,7 +120,8 @@ def get_version(ref: str, stage: str | None = None, as_of: str | int | None = No
 def load_model(ref: str, stage: str | None = None, as_of: str | int | None = None) -> LoadedModel:
     """Fetch a model, check its hash, and load it with the code of its definition.
 
-    References as in `get_version`. Raises ArtifactHashMismatch, VersionNotFound, Refused.
+    References as in `get_version`. Raises ArtifactHashMismatch, VersionNotFound, Refused, and ModelUnsafe or
+    ModelTypeUntrusted (of `optaic.mlops.model_files`) where its file would run code.
     """
     from optaic.mlops.pipelines.artifact import read_index, read_model
 
@@ -140,6 +136,7 @@ def load_model(ref: str, stage: str | None = None, as_of: str | int | None = Non
         unpack_zip(content, files)
         unpack_zip(package, code)
         index = read_index(files)
+        _check_safe(files)
         manifest = shared_client().get_definition(definition["name"], definition["version"])["manifest"]
         model = read_model(files, _model_class(code, manifest["entry_points"]["model"]), index)
         return LoadedModel(model, index, version)
@@ -183,10 +180,14 @@ def _model_file(model: "BaseModel", features: Sequence[str], definition: str) ->
     )
     with tempfile.TemporaryDirectory(prefix="optaic-model-") as folder:
         write_model(Path(folder), model, index)
-        unsafe = pickled_file(Path(folder))
-        if unsafe is not None:
-            raise ModelUnsafe(f"{unsafe}: use skops, xgboost's ubj or json, lightgbm's text, npy")
+        _check_safe(Path(folder))
         return canonical_zip(Path(folder))
+
+
+def _check_safe(folder: Path) -> None:
+    unsafe = pickled_file(folder)
+    if unsafe is not None:
+        raise ModelUnsafe(f"{unsafe} is a pickle: save {FORMATS}")
 
 
 def _parsed(ref: str) -> tuple[str, int | None, str | None]:

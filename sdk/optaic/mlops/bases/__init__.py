@@ -9,6 +9,7 @@ from optaic.mlops.bases.combining import (
     NonNegativeWeights,
     SignalInputs,
 )
+from optaic.mlops.bases.estimators import EstimatorModel
 from optaic.mlops.bases.filtering import FilterEvaluator, FilterPredictor, Payoff
 from optaic.mlops.bases.models import JsonModel, matrix
 from optaic.mlops.bases.monitors import EvaluatorMonitor
@@ -24,6 +25,7 @@ from optaic.mlops.bases.signal import RankedFeatures, RankPredictor, RelativeRet
 __all__ = [
     "CombiningEvaluator",
     "CombiningPredictor",
+    "EstimatorModel",
     "EvaluatorMonitor",
     "FilterEvaluator",
     "FilterPredictor",
