@@ -8,6 +8,7 @@ of the service at rest.
 
 import http.client
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.http_command import service
-from tests.guarantees.hostile_definitions import packages
+from tests.guarantees.hostile_definitions import GREED, packages
 
 GREEDY_S = 20.0
 REST_READS = 500
@@ -25,6 +26,7 @@ PATHS = ("/api/v1/ready", "/api/v1/definitions", "/api/v1/activity?limit=20")
 
 def main() -> None:
     """Print the table."""
+    os.environ["OPTAIC_MLOPS_RUN_SLOTS"] = str(len(GREED))
     with tempfile.TemporaryDirectory() as scratch, service(Path(scratch) / "data") as port:
         connection = http.client.HTTPConnection("127.0.0.1", port)
         rest = reads(connection, lambda taken: len(taken) < REST_READS)

@@ -200,7 +200,8 @@ def is_plain_name(name: str) -> bool:
     """
     if not 0 < len(name.encode(errors="replace")) <= _LONGEST_NAME:
         return False
-    return _is_plain(name) and (name.isascii() or _is_plain(unicodedata.normalize("NFKC", name)))
+    alike = unicodedata.normalize("NFKC", name)
+    return _is_plain(name) and _is_plain(alike) and alike.count("/") == name.count("/")
 
 
 def _is_plain(name: str) -> bool:

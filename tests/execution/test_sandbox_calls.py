@@ -102,6 +102,22 @@ def test_what_definitions_need_goes_on(tmp_path: Path) -> None:
     assert lines == ["thread", "b'child\\n'", "[1, 2]", "forked", "b'x'", "done"]
 
 
+LIBRARIES = """
+import lightgbm, numpy as np, polars as pl, xgboost
+from sklearn.ensemble import HistGradientBoostingRegressor
+rows, target = np.random.default_rng(1).normal(size=(200, 3)), np.arange(200.0)
+lightgbm.LGBMRegressor(n_estimators=3, n_jobs=2, verbose=-1).fit(rows, target)
+xgboost.XGBRegressor(n_estimators=3, n_jobs=2).fit(rows, target)
+HistGradientBoostingRegressor(max_iter=3).fit(rows, target)
+pl.DataFrame(rows).write_parquet("rows.parquet")
+print(pl.scan_parquet("rows.parquet").collect().height)
+"""
+
+
+def test_what_models_are_made_with_goes_on(tmp_path: Path) -> None:
+    assert printed(tmp_path, LIBRARIES).splitlines()[-1] == "200"
+
+
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_every_jump_of_the_filter_lands_inside_and_it_ends_by_an_answer(machine: str) -> None:
     steps = list(struct.iter_unpack("=HBBI", call_filter(machine)))

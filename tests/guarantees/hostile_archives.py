@@ -63,7 +63,7 @@ def archive(
     comment: bytes = b"",
     end: Mapping[str, int] | None = None,
 ) -> bytes:
-    """The bytes of a zip; `tail` lies between directory and end record, `end` replaces what that record says."""
+    """The bytes of a zip; `tail` lies before the end record, `end` replaces what that record says."""
     body, directory = b"", b""
     parts: list[bytes] = []
     at = 0
@@ -104,7 +104,7 @@ def judged(path: Path, scratch: Path) -> dict[str, Any]:
         code = "accepted"
     except RuleBroken as refusal:
         code = refusal.code
-    except BaseException as problem:  # noqa: BLE001  # that is a failure of the service, told as one
+    except BaseException as problem:  # that is a failure of the service, told as one
         code = f"not a refusal: {type(problem).__name__}: {problem}"[:200]
     seconds = time.process_time() - begun
     left = sorted(one.relative_to(scratch).as_posix() for one in scratch.rglob("*") if one.is_file())

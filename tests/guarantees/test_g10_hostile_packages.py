@@ -50,12 +50,12 @@ ESCAPES = (
 )  # fmt: skip
 LOOK_ALIKES = (
     "\uff0e\uff0e/evil.py", "..\uff0fevil.py", "\u2024\u2024/evil.py", "\u2025/evil.py", "\uff0fetc/evil.py",
-    "..\uff3cevil.py", "model\uff1aevil.py", "model/\u202eyp.live", "model/\u200bevil.py", "model/evil\ufeff.py",
-    "model/e\u0301vil\u2028.py",
+    "..\uff3cevil.py", "model\uff1aevil.py", "model/\u202eyp.live", "model/\u200bevil.py",
+    "model\uff0fevil.py", "model/\u2100.py", "model/evil\ufeff.py", "model/e\u0301vil\u2028.py",
 )  # fmt: skip
 BAD_CHARACTERS = (
-    "model/evil.py\0.txt", "model/\0", "model/a\nb.py", "model/\x1b[2Jb.py", "model/a\x7fb.py", "model/a\tb.py",
-    "model/what?.py", "model/a*b.py", 'model/"a".py', "model/a|b.py", "model/<a>.py",
+    "model/evil.py\0.txt", "model/\0", "model/a\nb.py", "model/\x1b[2Jb.py", "model/a\x7fb.py",
+    "model/a\tb.py", "model/what?.py", "model/a*b.py", 'model/"a".py', "model/a|b.py", "model/<a>.py",
 )  # fmt: skip
 RESERVED = ("CON", "model/nul.py", "model/Aux.tar.gz", "com1", "model/LPT9.txt", "model/prn", "model/conin$")
 EDGES = (
@@ -166,7 +166,7 @@ def bombs() -> Cases:
         "bomb-in-the-definition": (with_definition(b"#" * (2 << 20)), TOO_LARGE),
         "bomb-that-is-found-at-its-last-byte": (archive(package(spoiled)), MALFORMED),
         "file-of-four-gigabytes": (with_member("docs/x.txt", told={"size": 0xFFFFFFFE}), TOO_LARGE),
-        "too-many-members": (archive(package(Member(name=b"docs/%d.md" % n) for n in range(2_000))), TOO_LARGE),
+        "too-many-members": (archive(package(Member(name=b"d%d" % n) for n in range(2_000))), TOO_LARGE),
         "too-many-members-and-says-few": (
             archive(package(Member(name=b"d%d" % n) for n in range(9_000)), end={"here": 12, "all": 12}),
             MALFORMED,
@@ -295,7 +295,8 @@ def corpus() -> Cases:
         **named("reserved", RESERVED),
         **named("edge", EDGES),
         **named("long", LONG),
-        **kinds(), **twice(), **overlaps(), **bombs(), **lies(), **ways_of_packing(), **cuts(), **definitions(),
+        **kinds(), **twice(), **overlaps(), **bombs(), **lies(), **ways_of_packing(), **cuts(),
+        **definitions(),
     }  # fmt: skip
 
 
