@@ -181,7 +181,7 @@ class LocalExecutor:
             self._supervise(work, folder)
         except RuleBroken as problem:
             self._fail(run_id, problem, None)
-        except Exception as problem:
+        except BaseException as problem:  # a library's panic over what the run handed in is no Exception
             _log.exception("run %s", run_id)
             self._fail(run_id, RunCrashed(f"the executor could not run it: {problem}"), None)
         finally:
