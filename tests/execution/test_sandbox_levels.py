@@ -43,7 +43,7 @@ def ran(folder: Path, sandbox: Sandbox, code: str, **limits: int) -> tuple[int |
     log = OutputLog(folder / "log")
     try:
         log.follow(child.output)
-        code_of_end = child.wait(30)
+        code_of_end = child.wait(90)
     finally:
         child.close()
         log.finish()
