@@ -24,6 +24,7 @@ MEASUREMENTS = {
     "guardrails": "Contracts judged on a million rows",
     "metrics_points": "A million step metrics of one run",
     "run_overhead": "What a run costs beside its own work",
+    "hostile": "Reads while hostile code runs in its sandbox",
     "startup": "Starting the command line and the service",
 }
 LIMITS = Path(__file__).with_name("limits")

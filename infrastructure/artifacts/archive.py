@@ -6,14 +6,17 @@ extractor checks the whole directory of the archive before it writes the first b
 against its declared size.
 """
 
+import re
+import shutil
 import stat
 import struct
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from application.errors import ArchiveMalformed, ArchiveMemberForbidden, ArchiveTooLarge
 
@@ -23,9 +26,17 @@ _END = struct.Struct("<4s4H2LH")
 """The end record: signature, disk, disk of the directory, members here and in all, directory's length and
 offset, comment.
 """
+_LOCATOR = struct.Struct("<4sLQL")
+"""What stands before the end record where another record, of 64 bits, counts instead."""
 _LOCAL_HEADER = 30
 _DIRECTORY_ENTRY = 46
 _LONGEST_NAME = 240
+_DEVICE_NAME = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+"""What some systems take for a device, whatever its folder and its ending."""
+_FOREIGN_FLAGS = 0x2060
+"""Patched data, strong encryption, a directory that is encrypted itself."""
+_LINK_FIELDS = (0x000D, 0x756E)
+"""Extra fields of Unix in which an entry names the file that it is a link to."""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _UNPACKING = (
     zipfile.BadZipFile,
@@ -80,42 +91,63 @@ def _files(folder: Path) -> list[tuple[Path, str]]:
 def extract(archive_path: Path, target: Path, limits: Limits | None = None) -> list[str]:
     """Unpack a zip into an empty folder; returns the members' names, sorted.
 
-    Raises ArchiveMalformed, ArchiveMemberForbidden, ArchiveTooLarge; then nothing is left in `target`'s files
-    but what was written before a damaged member was met: give it a folder of its own.
+    Raises ArchiveMalformed, ArchiveMemberForbidden, ArchiveTooLarge; then nothing is left in `target`.
     """
     limits = limits or Limits()
     with _opened(archive_path, limits) as archive:
         members = checked_members(archive, limits)
-        for info in members:
-            _write_member(archive, info, target)
+        try:
+            for info in members:
+                _write_member(archive, info, target)
+        except BaseException:
+            _empty(target)
+            raise
     return sorted(info.filename for info in members)
 
 
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 def read_members(
-    archive_path: Path, names: set[str], limits: Limits | None = None
+    archive_path: Path, names: set[str], limits: Limits | None = None, *, read_bytes: int | None = None
 ) -> tuple[list[str], dict[str, bytes]]:
     """All members' names, sorted, and the bytes of those asked for, without unpacking. Raises like
-    `extract`.
+    `extract`, and ArchiveTooLarge where one that was asked for has more than `read_bytes`.
     """
     limits = limits or Limits()
     with _opened(archive_path, limits) as archive:
         members = checked_members(archive, limits)
-        wanted = {info.filename: _read_member(archive, info) for info in members if info.filename in names}
-    return sorted(info.filename for info in members), wanted
+        wanted = [info for info in members if info.filename in names]
+        for info in wanted:
+            if read_bytes is not None and info.file_size > read_bytes:
+                raise ArchiveTooLarge(
+                    f"{info.filename!r} has more than {read_bytes} bytes", member=info.filename
+                )
+        read = {info.filename: _read_member(archive, info) for info in wanted}
+    return sorted(info.filename for info in members), read
 
 
 def _opened(path: Path, limits: Limits) -> zipfile.ZipFile:
     if path.stat().st_size > limits.archive_bytes:
         raise ArchiveTooLarge(f"the archive has more than {limits.archive_bytes} bytes")
-    _check_directory_size(path, limits)
+    entries = _told_entries(path, limits)
     try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as problem:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error) as problem:
         raise ArchiveMalformed(f"not a zip: {problem}") from None
+    if len(archive.infolist()) != entries:
+        archive.close()
+        raise ArchiveMalformed(f"its end record tells of {entries} members, its directory has others")
+    return archive
 
 
-def _check_directory_size(path: Path, limits: Limits) -> None:
-    """Look at the end record before `zipfile` reads the whole directory into memory."""
+def _told_entries(path: Path, limits: Limits) -> int:
+    """How many members the end record tells of: looked at before `zipfile` reads the whole directory."""
     size = path.stat().st_size
     with path.open("rb") as file:
         file.seek(max(0, size - _END.size - 0xFFFF))
@@ -128,8 +160,11 @@ def _check_directory_size(path: Path, limits: Limits) -> None:
         raise ArchiveMalformed("not a plain zip: there are bytes after its end")
     if disk or first_disk or here != entries or offset + length != size - len(tail) + at:
         raise ArchiveMalformed("not a plain zip: several parts, 64-bit records, or bytes around the archive")
+    if tail[max(at - _LOCATOR.size, 0) : at].startswith(b"PK\x06\x07"):
+        raise ArchiveMalformed("not a plain zip: another end record, of 64 bits, counts")
     if entries > limits.members or length > limits.members * (_DIRECTORY_ENTRY + _LONGEST_NAME + 64):
         raise ArchiveTooLarge(f"the archive has more than {limits.members} members")
+    return int(entries)
 
 
 def checked_members(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
@@ -153,19 +188,27 @@ def checked_members(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.Zi
 
 def _check_name(info: zipfile.ZipInfo) -> None:
     name = info.filename.removesuffix("/")
-    parts = name.split("/")
-    forbidden = (
-        not name
-        or info.orig_filename != info.filename
-        or len(name.encode(errors="replace")) > _LONGEST_NAME
-        or name.startswith("/")
-        or any(part in ("", ".", "..") or part != part.strip() for part in parts)
-        or any(character in '\\:*?"<>|' or not character.isprintable() for character in name)
-    )
-    if forbidden:
+    if info.orig_filename != info.filename or not is_plain_name(name):
         raise ArchiveMemberForbidden(
             f"{info.orig_filename!r} is not a plain relative name", member=info.filename
         )
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a relative name means the same file everywhere: no way out of its folder, also where letters
+    that look alike are one, no device, nothing that is not seen.
+    """
+    if not 0 < len(name.encode(errors="replace")) <= _LONGEST_NAME:
+        return False
+    alike = unicodedata.normalize("NFKC", name)
+    return _is_plain(name) and _is_plain(alike) and alike.count("/") == name.count("/")
+
+
+def _is_plain(name: str) -> bool:
+    return not any(character in '\\:*?"<>|' or not character.isprintable() for character in name) and not any(
+        part.strip(" .") == "" or part[0] == " " or part[-1] in " ." or _DEVICE_NAME.fullmatch(part)
+        for part in name.split("/")
+    )
 
 
 def _check_kind(info: zipfile.ZipInfo) -> None:
@@ -173,12 +216,22 @@ def _check_kind(info: zipfile.ZipInfo) -> None:
     expected = stat.S_IFDIR if info.is_dir() else stat.S_IFREG
     if kind not in (0, expected):
         raise ArchiveMemberForbidden(f"{info.filename!r} is a link or a device", member=info.filename)
-    if info.flag_bits & 0x1:
+    if any(number in _LINK_FIELDS for number in _extra_fields(info.extra)):
+        raise ArchiveMemberForbidden(f"{info.filename!r} names what it is a link to", member=info.filename)
+    if info.flag_bits & (0x1 | _FOREIGN_FLAGS):
         raise ArchiveMemberForbidden(f"{info.filename!r} is encrypted", member=info.filename)
     if info.compress_type not in _METHODS:
         raise ArchiveMalformed(
             f"{info.filename!r} is packed by method {info.compress_type}; use stored or deflate"
         )
+
+
+def _extra_fields(extra: bytes) -> Iterator[int]:
+    at = 0
+    while at + 4 <= len(extra):
+        number, length = struct.unpack_from("<HH", extra, at)
+        yield number
+        at += 4 + length
 
 
 def _check_size(info: zipfile.ZipInfo, limits: Limits) -> None:
@@ -193,16 +246,26 @@ def _check_size(info: zipfile.ZipInfo, limits: Limits) -> None:
 
 
 def _check_distinct(files: list[zipfile.ZipInfo]) -> None:
-    """No name twice, also where letter case does not count, and no file that is another one's folder."""
+    """No name twice, also where letter case and ways to write a letter do not count, and no file that is
+    another one's folder.
+    """
+    names = [unicodedata.normalize("NFKC", info.filename).casefold() for info in files]
     seen: set[str] = set()
-    for info in files:
-        if (folded := info.filename.casefold()) in seen:
+    for info, name in zip(files, names, strict=True):
+        if name in seen:
             raise ArchiveMemberForbidden(f"{info.filename!r} is there twice", member=info.filename)
-        seen.add(folded)
-    for info in files:
-        for parent in PurePosixPath(info.filename.casefold()).parents:
-            if parent.as_posix() in seen:
-                raise ArchiveMemberForbidden(f"{info.filename!r} lies in a file", member=info.filename)
+        seen.add(name)
+    folders: set[str] = set()
+    for info, name in zip(files, names, strict=True):
+        if any(parent in seen for parent in _new_parents(name, folders)):
+            raise ArchiveMemberForbidden(f"{info.filename!r} lies in a file", member=info.filename)
+
+
+def _new_parents(name: str, known: set[str]) -> Iterator[str]:
+    """The folders that a name lies in, from the inside, up to the first that is known already."""
+    while (name := name.rpartition("/")[0]) and name not in known:
+        known.add(name)
+        yield name
 
 
 def _check_no_overlap(infos: list[zipfile.ZipInfo], end: int) -> None:

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from domain.dataset.declaration import RESERVED_COLUMNS, Column
 from domain.ml_module_def.manifest import Manifest
-from infrastructure.evaluation.junit import JunitMalformed, read_counts
+from infrastructure.evaluation.junit import JunitMalformed, read_report
 from infrastructure.evaluation.sandbox import EXCESS, result_path, run_confined
 from infrastructure.processes.distributions import installed_distributions
 from infrastructure.processes.sandbox import Limits, Sandbox
@@ -53,6 +53,12 @@ class _Probed(msgspec.Struct, forbid_unknown_fields=True):
     schema: dict[str, Any]
     columns: dict[str, str]
     problems: list[str]
+
+
+class _Inventory(msgspec.Struct):
+    tests: tuple[tuple[str, str], ...]
+    hooks: tuple[str, ...]
+    unreadable: tuple[str, ...]
 
 
 class Rehearsed(msgspec.Struct, forbid_unknown_fields=True):
@@ -131,18 +137,39 @@ def schema(evaluation: Evaluation) -> str:
 
 
 def tests(evaluation: Evaluation) -> str:
-    """The package's own tests pass, at least one of them."""
+    """The package's own tests pass, at least one of them, and none that its files hold is left out."""
+    held = _inventory(evaluation)
     folder = evaluation.work / "tests"
     result = result_path(folder)
     task = {"package": str(evaluation.package), "result": str(result)}
     _confined(evaluation, "tests", folder, ["-m", "optaic.mlops.runner.suite"], task)
     try:
-        counts = read_counts(result)
+        counts, reported = read_report(result)
     except JunitMalformed as error:
         raise CheckFailed(str(error)) from None
     if counts.failed or not counts.passed:
         raise CheckFailed(f"{counts.passed} tests passed, {counts.failed} failed")
+    missing = reported.missing(held.tests)
+    if missing:
+        raise CheckFailed(f"{len(missing)} tests are not in the report: {', '.join(missing[:5])}")
     return f"{counts.passed} tests passed, {counts.skipped} skipped"
+
+
+def _inventory(evaluation: Evaluation) -> _Inventory:
+    """What tests there are, found by a process in which no code of the package runs."""
+    folder = evaluation.work / "inventory"
+    result = result_path(folder)
+    task = {"package": str(evaluation.package), "result": str(result)}
+    _confined(evaluation, "inventory", folder, ["-m", "optaic.mlops.runner.inventory"], task)
+    try:
+        held = msgspec.json.decode(result.read_bytes(), type=_Inventory)
+    except (msgspec.DecodeError, OSError) as error:
+        raise CheckFailed(f"the tests cannot be listed: {error}") from None
+    if held.unreadable:
+        raise CheckFailed(f"{held.unreadable[0]} cannot be read as Python")
+    if held.hooks:
+        raise CheckFailed(f"a conftest.py may hold fixtures, no hooks of pytest: {held.hooks[0]}")
+    return held
 
 
 def lookahead(evaluation: Evaluation) -> str:

@@ -2,6 +2,7 @@
 entities.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -22,8 +23,33 @@ class TestCounts:
     skipped: int
 
 
-def read_counts(path: Path) -> TestCounts:
-    """Count the cases of pytest's report; raises JunitMalformed."""
+@dataclass(frozen=True)
+class ReportedTests:
+    """Whom a report tells of: (module or module.Class, function), and modules that were skipped whole."""
+
+    functions: frozenset[tuple[str, str]]
+    skipped_modules: frozenset[str]
+
+    def missing(self, held: Iterable[tuple[str, str]]) -> list[str]:
+        """Those of the tests that files hold of which the report says nothing, sorted."""
+        left = {one for one in held if one[0] not in self.skipped_modules} - self.functions
+        return sorted(f"{module}.{name}" for module, name in left)
+
+
+def read_report(path: Path) -> tuple[TestCounts, ReportedTests]:
+    """Count and name the cases of pytest's report; raises JunitMalformed."""
+    cases = _cases(path)
+    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    names = [(case.get("classname", ""), case.get("name", "").partition("[")[0]) for case in cases]
+    reported = ReportedTests(
+        functions=frozenset(one for one in names if one[0]),
+        skipped_modules=frozenset(name for module, name in names if not module),
+    )
+    return TestCounts(len(cases) - failed - skipped, failed, skipped), reported
+
+
+def _cases(path: Path) -> list[ET.Element]:
     if not path.is_file() or path.stat().st_size > REPORT_BYTES_MAX:
         raise JunitMalformed("the tests left no report: their process ended early")
     content = path.read_bytes()
@@ -33,7 +59,4 @@ def read_counts(path: Path) -> TestCounts:
         root = ET.fromstring(content)  # noqa: S314  # entities were refused above
     except ET.ParseError as error:
         raise JunitMalformed(f"the report is not XML: {error}") from None
-    cases = list(root.iter("testcase"))
-    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
-    skipped = sum(case.find("skipped") is not None for case in cases)
-    return TestCounts(len(cases) - failed - skipped, failed, skipped)
+    return list(root.iter("testcase"))

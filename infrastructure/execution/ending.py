@@ -27,6 +27,10 @@ _OUT_OF_MEMORY = re.compile(
     re.IGNORECASE,
 )
 
+_FILE_TOO_LARGE = re.compile(r"\[Errno 27\]|File too large \(os error 27\)")
+_NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What would steer a terminal, turn text around, or cannot be stored."""
+
 _EXCESS: Mapping[Excess, tuple[type[RuleBroken], str]] = {
     "processes": (RunProcessLimit, "the run had more processes than a run may have"),
     "memory": (RunMemoryLimit, "all processes of the run needed more memory than its limit"),
@@ -68,11 +72,16 @@ def failure_of(ending: Ending) -> RuleBroken | None:
         return RunMemoryLimit(_told(ending, "the run needed more memory than its limit"))
     if ending.exit_code == -signal.SIGXCPU:
         return RunTimeLimit(_told(ending, "the run took more processor time than its time limit allows"))
-    if ending.exit_code == -signal.SIGXFSZ:
+    if ending.exit_code == -signal.SIGXFSZ or _FILE_TOO_LARGE.search(ending.last_lines):
         return RunDiskLimit(_told(ending, "a file of the run was larger than files may be"))
     if ending.exit_code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP):
         return RunKilled(_told(ending, f"ended by {signal.Signals(-ending.exit_code).name}"))
     return RunCrashed(_told(ending, _exit_words(ending.exit_code)))
+
+
+def shown(text: str) -> str:
+    """What a process printed or told, as it may stand in a message; in its log it stays as it was."""
+    return _NOT_SHOWN.sub("\ufffd", text)
 
 
 def _stopped(stop: Stop | None) -> RuleBroken | None:

@@ -13,6 +13,7 @@ from domain.ml_module_def.manifest import Manifest
 from domain.run.commands import FailRun
 from domain.shared.errors import RuleBroken
 from infrastructure.evaluation import evaluate
+from infrastructure.execution.ending import shown
 from infrastructure.execution.errors import RunCrashed, RunWorkerLost
 from infrastructure.execution.run_folder import RunFolder, make_run_folder
 from infrastructure.execution.supervision import Supervision, Surroundings
@@ -180,7 +181,7 @@ class LocalExecutor:
             self._supervise(work, folder)
         except RuleBroken as problem:
             self._fail(run_id, problem, None)
-        except Exception as problem:
+        except BaseException as problem:  # a library's panic over what the run handed in is no Exception
             _log.exception("run %s", run_id)
             self._fail(run_id, RunCrashed(f"the executor could not run it: {problem}"), None)
         finally:
@@ -206,7 +207,7 @@ class LocalExecutor:
             self._fail(work.run.run_id, failure, log)
 
     def _fail(self, run_id: str, failure: RuleBroken, log: str | None) -> None:
-        message = failure.detail[:4000].replace("\0", "\ufffd")  # what a process printed may hold anything
+        message = shown(failure.detail[:4000])
         command = FailRun(run_id=run_id, code=failure.code, message=message, log_sha256=log)
         try:
             self._source.fail(command)

@@ -13,21 +13,22 @@ from typing import Any, Literal
 import msgspec
 import polars as pl
 
-from application.errors import ArchiveMemberForbidden
 from application.ports import DatasetStore, Sessions
 from domain.point_in_time import PitInputNotDeclared, check_read
 from domain.run.commands import LogMetrics
 from domain.run.pins import MetricName, MetricPoint
 from domain.shared.errors import RuleBroken
 from infrastructure.artifacts.archive import write_canonical_zip
-from infrastructure.execution.errors import RunCallMalformed, RunModelUnsafe, RunOutputMalformed
+from infrastructure.execution.errors import RunCallMalformed, RunModelUnsafe
 from infrastructure.execution.run_folder import RunFolder
+from infrastructure.execution.staging import copy_file, copy_folder
 from infrastructure.execution.watched_inputs import feature_roles
 from infrastructure.execution.work import InputSource, RunWork, WorkSource
 from optaic.mlops.model_files import pickled_file
 from optaic.mlops.runner.protocol import METRIC_POINTS_MAX
 
 FACTS_BYTES_MAX = 32 * 1024
+FACTS_DEEP_MAX = 16
 REPORT_BYTES_MAX = 16 * 1024**2
 REPORTS = ("report", "evidently")
 """What a run may hand in to be read; the facts name each by its hash."""
@@ -134,7 +135,7 @@ class RunSession:
                 return {"value": call(message.get("arguments") or {})}
         except RuleBroken as refusal:
             return {"error": {"code": refusal.code, "message": refusal.detail}}
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, OverflowError, RecursionError) as error:
             return {"error": {"code": RunCallMalformed.code, "message": str(error)}}
 
     def _describe(self, _arguments: object) -> Answer:
@@ -234,53 +235,41 @@ class RunSession:
 
     def _stage_output(self, arguments: object) -> Answer:
         told = msgspec.convert(arguments, _Staged)
-        path = self._own(told.path)
-        if not path.is_file():
-            raise RunOutputMalformed(f"{path.name} is not a file")
         staged = self._folder.staged / "output.parquet"
-        shutil.copyfile(path, staged, follow_symlinks=False)
+        copy_file(self._folder.work, told.path, staged)
         self.output = staged
         self.decisions = told.decisions
         return {}
 
     def _stage_artifact(self, arguments: object) -> Answer:
+        """What is checked and packed is a copy: the run may change its own files meanwhile."""
         told = msgspec.convert(arguments, _Staged)
-        folder = self._own(told.path)
-        if not folder.is_dir() or not any(folder.iterdir()):
-            raise RunOutputMalformed(f"{folder.name} is not a folder with files")
-        unsafe = pickled_file(folder)
-        if unsafe is not None:
-            raise RunModelUnsafe(f"{unsafe} is a pickle: reading it would run what it holds")
-        staged = self._folder.staged / "artifact.zip"
+        copy, staged = self._folder.staged / "files", self._folder.staged / "artifact.zip"
         try:
-            write_canonical_zip(folder, staged)
-        except ArchiveMemberForbidden as error:
-            raise RunOutputMalformed(error.detail) from None
+            copy_folder(self._folder.work, told.path, copy)
+            unsafe = pickled_file(copy)
+            if unsafe is not None:
+                raise RunModelUnsafe(f"{unsafe} is a pickle: reading it would run what it holds")
+            write_canonical_zip(copy, staged)
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
         self.artifact = (staged, told.format[:64] or "files")
         return {"sha256": _sha256(staged)}
 
     def _stage_report(self, arguments: object) -> Answer:
         told = msgspec.convert(arguments, _Report)
-        path = self._own(told.path)
-        if not path.is_file() or path.stat().st_size > REPORT_BYTES_MAX:
-            raise RunOutputMalformed(f"{path.name} is not a file of at most {REPORT_BYTES_MAX} bytes")
         staged = self._folder.staged / told.name
-        shutil.copyfile(path, staged, follow_symlinks=False)
+        copy_file(self._folder.work, told.path, staged, bytes_max=REPORT_BYTES_MAX)
         self.reports[told.name] = staged
         return {}
-
-    def _own(self, path: str) -> Path:
-        """A path that lies in the run's working folder, links resolved."""
-        found = Path(path).resolve()
-        if not found.is_relative_to(self._folder.work.resolve()):
-            raise RunOutputMalformed("what is staged must lie in the run's own folder")
-        return found
 
     def _complete(self, arguments: object) -> Answer:
         told = msgspec.convert(arguments, _Results)
         infinite = next((name for name, value in told.metrics.items() if not math.isfinite(value)), None)
         if infinite:
             raise RunCallMalformed(f"the metric {infinite!r} is not finite")
+        if not _is_shallow(told.facts, FACTS_DEEP_MAX):
+            raise RunCallMalformed(f"the facts lie more than {FACTS_DEEP_MAX} deep in each other")
         if len(msgspec.json.encode(told.facts)) > FACTS_BYTES_MAX:
             raise RunCallMalformed(f"the facts have more than {FACTS_BYTES_MAX} bytes")
         self.results = (told.metrics, told.facts)
@@ -290,6 +279,16 @@ class RunSession:
         told = msgspec.convert(arguments, _Failure)
         self.failure = (told.code[:100], told.message[:3500])
         return {}
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    match value:
+        case dict():
+            return levels > 0 and all(_is_shallow(one, levels - 1) for one in value.values())  # pyright: ignore[reportUnknownVariableType]
+        case list():
+            return levels > 0 and all(_is_shallow(one, levels - 1) for one in value)  # pyright: ignore[reportUnknownVariableType]
+        case _:
+            return True
 
 
 def _sha256(path: Path) -> str:

@@ -10,9 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from optaic.mlops.runner.protocol import FrameMalformed, receive_frame, send_frame
+import msgspec
 
-CONNECTIONS_MAX = 32
+from optaic.mlops.runner.protocol import CALL_BYTES_MAX, FrameMalformed, receive_content, send_frame
+
+CONNECTIONS_MAX = 16
+CONTAINERS_MAX = 50_000
+"""Lists and objects in one call: a few bytes of JSON become a hundred of memory each."""
 PATH_BYTES_MAX = 100
 """The kernel takes 107 bytes for the path of a Unix socket."""
 _log = logging.getLogger(__name__)
@@ -38,6 +42,16 @@ def serve_socket(respond: Respond, folder: Path) -> Iterator[Path]:
             yield path
         finally:
             server.stop()
+
+
+def _decoded(content: bytes) -> dict[str, Any]:
+    """A call as it was sent, by strict rules: what means nothing in JSON (NaN, half a letter) is refused."""
+    if content.count(b"[") + content.count(b"{") > CONTAINERS_MAX:
+        raise FrameMalformed("a call holds too many lists and objects")
+    try:
+        return msgspec.json.decode(content, type=dict[str, Any])
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise FrameMalformed(f"a call is not a JSON object: {error}") from error
 
 
 class _Server:
@@ -76,8 +90,8 @@ class _Server:
 
     def _talk(self, connection: socket.socket) -> None:
         try:
-            while (message := receive_frame(connection)) is not None:
-                send_frame(connection, self._respond(message))
+            while (content := receive_content(connection, CALL_BYTES_MAX)) is not None:
+                send_frame(connection, self._respond(_decoded(content)))
         except (FrameMalformed, OSError) as error:
             _log.debug("a run's connection ended: %s", error)
         finally:

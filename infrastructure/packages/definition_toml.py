@@ -22,6 +22,9 @@ from domain.shared.ids import Name
 
 ENTRY_POINTS = ("model", "features", "target", "trainer", "evaluator", "predictor", "monitor")
 VERSION_LENGTH_MAX = 64
+REQUIREMENT_LENGTH_MAX = 1_000
+DOTS_IN_A_LINE_MAX = 64
+"""The time that `tomllib` takes grows with the square of the dots in a key."""
 _EntryPoint = Annotated[
     str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+:[A-Za-z_][A-Za-z0-9_]*$")
 ]
@@ -70,20 +73,24 @@ def parse_definition(text: bytes, *, package_sha256: str, package_bytes: int) ->
 
 
 def _decode(text: bytes) -> _File:
+    if any(line.count(b".") > DOTS_IN_A_LINE_MAX for line in text.splitlines()):
+        raise DefinitionManifestMalformed(
+            f"definition.toml: a line has more than {DOTS_IN_A_LINE_MAX} dots; break long texts up"
+        )
     try:
         raw: dict[str, Any] = tomllib.loads(text.decode("utf-8"))
         return msgspec.convert(raw, _File)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DefinitionManifestMalformed(f"definition.toml cannot be read: {error}") from None
     except msgspec.ValidationError as error:
         raise DefinitionManifestMalformed(f"definition.toml: {error}") from None
+    except ValueError as error:  # TOML or UTF-8 that is none, a date that is none, a number without an end
+        raise DefinitionManifestMalformed(f"definition.toml cannot be read: {str(error)[:500]}") from None
     except RecursionError:
         raise DefinitionManifestMalformed("definition.toml is nested too deeply") from None
 
 
 def _check_version(version: str) -> None:
-    if not semver.Version.is_valid(version) or "+" in version or len(version) > VERSION_LENGTH_MAX:
-        raise DefinitionVersionMalformed(f"{version!r} is not a semantic version")
+    if len(version) > VERSION_LENGTH_MAX or "+" in version or not semver.Version.is_valid(version):
+        raise DefinitionVersionMalformed(f"{version[: VERSION_LENGTH_MAX + 1]!r} is not a semantic version")
 
 
 def _check_entry_points(entry_points: dict[str, str]) -> None:
@@ -104,9 +111,13 @@ def _check_inputs(inputs: tuple[InputRole, ...]) -> None:
 
 def _check_requirements(requirements: tuple[str, ...]) -> None:
     for text in requirements:
+        if len(text) > REQUIREMENT_LENGTH_MAX:
+            raise DefinitionManifestMalformed(
+                f"requirement {text[:50]!r}… has more than {REQUIREMENT_LENGTH_MAX} characters"
+            )
         try:
             parsed = Requirement(text)
-        except InvalidRequirement as error:
+        except (InvalidRequirement, RecursionError) as error:
             raise DefinitionManifestMalformed(f"requirement {text!r}: {error}") from None
         if parsed.url:
             raise DefinitionManifestMalformed(

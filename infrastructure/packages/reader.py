@@ -23,7 +23,7 @@ PACKAGE_LIMITS = Limits(
     archive_bytes=32 << 20, members=2_000, member_bytes=32 << 20, total_bytes=128 << 20, ratio=200
 )
 DEFINITION = "definition.toml"
-DEFINITION_BYTES_MAX = 256 * 1024
+DEFINITION_BYTES_MAX = 64 * 1024
 _FOLDER_OF = {
     "model": "model",
     "trainer": "training",
@@ -52,16 +52,19 @@ def inspect_zip(path: Path, package_sha256: str | None = None, limits: Limits = 
     names, contents = _read(path, limits)
     if DEFINITION not in contents:
         raise DefinitionManifestMalformed("there is no definition.toml at the root of the package")
-    if len(contents[DEFINITION]) > DEFINITION_BYTES_MAX:
-        raise DefinitionManifestMalformed(f"definition.toml has more than {DEFINITION_BYTES_MAX} bytes")
     manifest = parse_definition(
         contents[DEFINITION],
-        package_sha256=package_sha256 or hashlib.sha256(path.read_bytes()).hexdigest(),
+        package_sha256=package_sha256 or _sha256(path),
         package_bytes=path.stat().st_size,
     )
     _check_components(names)
     _check_modules(manifest.entry_points, names)
     return manifest
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def unpack(path: Path, target: Path, limits: Limits = PACKAGE_LIMITS) -> None:
@@ -72,7 +75,7 @@ def unpack(path: Path, target: Path, limits: Limits = PACKAGE_LIMITS) -> None:
 
 def _read(path: Path, limits: Limits) -> tuple[list[str], dict[str, bytes]]:
     with _as_package_errors():
-        return read_members(path, {DEFINITION}, limits)
+        return read_members(path, {DEFINITION}, limits, read_bytes=DEFINITION_BYTES_MAX)
 
 
 @contextmanager

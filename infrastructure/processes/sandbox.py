@@ -29,6 +29,8 @@ _WARDEN = (
     "from infrastructure.processes.sandbox_warden import main; sys.exit(main())"
 )
 _REPORT_BYTES = 65536
+_FILTERS: Mapping[Level, str] = {"L1": "none", "L2": "own", "L3": "bubblewrap"}
+"""Who puts the filter of system calls around the program."""
 
 
 class SandboxFailed(RuleBroken):
@@ -164,6 +166,7 @@ class Sandbox:
             "cwd": str(program.cwd),
             "parent_settings": parents,
             "namespaces": namespaces,
+            "filter": _FILTERS[self.level],
             "limits": asdict(program.limits),
             "watched": [str(one) for one in program.writable],
         }

@@ -7,6 +7,7 @@ Started by `infrastructure.processes.sandbox` with one argument, a JSON object. 
     service ── warden ─│─ first ── program ── …  L2: first process of the namespace; the kernel sweeps
 """
 
+import errno
 import json
 import os
 import resource
@@ -14,13 +15,14 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from infrastructure.processes import sandbox_kernel as kernel
 from infrastructure.processes import sandbox_namespaces as namespaces
+from infrastructure.processes.sandbox_calls import call_filter
 from infrastructure.processes.sandbox_watch import Watch, descendants, everybody
 
 SETUP_FAILED = 70
@@ -144,16 +146,40 @@ def _become(spec: Spec) -> NoReturn:
         os.setsid()
         kernel.die_with_parent(signal.SIGKILL)
         _limit(spec["limits"], own_users=spec["namespaces"] is not None)
+        os.chdir(spec["cwd"])
+        environment = {**spec["env"], **{name: str(os.getppid()) for name in spec["parent_settings"]}}
+        command = _filtered(spec["command"], spec["filter"])
         if spec["namespaces"] is not None:
             kernel.give_up_privileges()
-        os.chdir(spec["cwd"])
+            _filter_calls(spec["filter"])
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
-        environment = {**spec["env"], **{name: str(os.getppid()) for name in spec["parent_settings"]}}
-        os.execve(spec["command"][0], spec["command"], environment)  # noqa: S606  # what the warden is for
+        os.execve(command[0], command, environment)  # noqa: S606  # what the warden is for
     except OSError as error:
         _tell(spec, {"setup": str(error)})
     finally:
         os._exit(SETUP_FAILED)
+
+
+def _filter_calls(wanted: str) -> None:
+    """A kernel without filters runs the program all the same: a probe of the level says so."""
+    program = call_filter() if wanted == "own" else b""
+    if program:
+        try:
+            kernel.filter_calls(program)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOSYS):
+                raise
+
+
+def _filtered(command: Sequence[str], wanted: str) -> list[str]:
+    """bubblewrap makes namespaces first: it reads the filter from a file that it inherits."""
+    program = call_filter() if wanted == "bubblewrap" else b""
+    if not program:
+        return list(command)
+    file = os.memfd_create("filter", 0)
+    os.write(file, program)
+    os.lseek(file, 0, os.SEEK_SET)
+    return [command[0], "--seccomp", str(file), *command[1:]]
 
 
 def _limit(limits: Mapping[str, int], *, own_users: bool) -> None:

@@ -81,6 +81,13 @@ FORGED = 'print(\'{"verdict": "passed"}\')\nprint("2 passed in 0.01s")\n'
             "tests",
         ),
         ({"tests/conftest.py": FORGED + LEAVE}, "tests"),
+        ({"tests/conftest.py": "def pytest_collection_modifyitems(items):\n    del items[1:]\n"}, "tests"),
+        ({"tests/conftest.py": "from model.linear import Linear as pytest_runtest_logreport\n"}, "tests"),
+        (
+            {"tests/test_model.py": TESTS + "\n\ndef test_bad():\n    assert False\n\n\ndel test_bad\n"},
+            "tests",
+        ),
+        ({"tests/test_model.py": TESTS, "tests/test_broken.py": "def test_a(:\n"}, "tests"),
         ({"model/unused.py": "import os\n"}, "style"),
     ],
 )
@@ -89,6 +96,46 @@ def test_what_is_wrong_is_found_by_its_own_check(tmp_path: Path, changes: Change
     result = evaluated(tmp_path, light | changes)
     assert check in failed_checks(result)
     assert result.hyper_parameter_schema == {}
+
+
+OWN_TESTS = """
+import pytest
+
+from model.linear import LinearParams
+
+
+@pytest.fixture
+def test_data():
+    return 3
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_numbers(number, three):
+    assert number < three
+
+
+class TestParams:
+    def test_defaults(self, test_data):
+        assert LinearParams().ridge < test_data
+
+    def not_a_test(self):
+        raise AssertionError
+"""
+FIXTURES = "import pytest\n\n\n@pytest.fixture\ndef three():\n    return 3\n"
+ELSEWHERE = 'import pytest\n\npytest.importorskip("no_such_module")\n\n\ndef test_more():\n    pass\n'
+
+
+def test_fixtures_classes_parameters_and_modules_that_are_skipped_are_all_accounted_for(
+    tmp_path: Path,
+) -> None:
+    changes: Changes = {
+        "tests/test_model.py": OWN_TESTS,
+        "tests/conftest.py": FIXTURES,
+        "tests/deep/test_elsewhere.py": ELSEWHERE,
+    }
+    result = evaluated(tmp_path, changes)
+    assert failed_checks(result) == {}
+    assert result.checks[4].detail == "3 tests passed, 1 skipped"
 
 
 def test_settings_of_the_package_do_not_bend_its_tests(tmp_path: Path) -> None:

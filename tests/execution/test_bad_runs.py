@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from domain.run.commands import FailRun
+from domain.run.commands import CompleteRun, FailRun
 from infrastructure.execution import LocalExecutor
 from infrastructure.execution.ending import Ending, failure_of
 from infrastructure.processes.output_log import OutputLog
@@ -126,6 +126,22 @@ def test_a_run_that_eats_memory_is_told_so(desk: Desk) -> None:
 def test_memory_that_a_library_cannot_get_is_told_so_too(desk: Desk) -> None:
     failed = failure(desk, "held = [bytearray(1 << 24) for _ in range(1000)]", memory_mib=768)
     assert failed.code == "run.memory_limit"
+
+
+def test_a_panic_over_what_a_run_handed_in_fails_the_run_and_frees_its_slot(desk: Desk) -> None:
+    class PanicOfALibrary(BaseException):
+        """Not an Exception, as those of Rust are not."""
+
+    def panic(command: CompleteRun) -> None:
+        raise PanicOfALibrary(command.run_id)
+
+    desk.complete = panic
+    run = desk.submit(1, desk.package("good"))
+    with running(desk) as executor:
+        desk.wait(lambda: run in desk.failed)
+        assert executor.wait_idle(30)
+    assert desk.failed[run].code == "run.crashed"
+    assert "could not run it" in desk.failed[run].message
 
 
 def test_a_killed_process_is_a_killed_run(desk: Desk) -> None:

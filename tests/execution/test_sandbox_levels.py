@@ -43,7 +43,7 @@ def ran(folder: Path, sandbox: Sandbox, code: str, **limits: int) -> tuple[int |
     log = OutputLog(folder / "log")
     try:
         log.follow(child.output)
-        code_of_end = child.wait(30)
+        code_of_end = child.wait(90)
     finally:
         child.close()
         log.finish()
@@ -101,7 +101,14 @@ def test_a_program_that_is_not_there_is_a_refusal_not_an_exit_code(
     program = Program(
         python=PYTHON, arguments=[], cwd=tmp_path, env={}, scratch=tmp_path, writable=(tmp_path / "gone",)
     )
-    spec = {"command": ["/nowhere"], "env": {}, "cwd": str(tmp_path), "parent_settings": [], "watched": []}
+    spec = {
+        "command": ["/nowhere"],
+        "env": {},
+        "cwd": str(tmp_path),
+        "parent_settings": [],
+        "watched": [],
+        "filter": "none",
+    }
     namespaces = (
         None if level == "L1" else Sandbox("L2").namespaces(dataclasses.replace(program, writable=()))
     )

@@ -24,7 +24,7 @@ from infrastructure.execution import InputSource, LocalExecutor, RunWork, Surrou
 from infrastructure.execution.work import Unevaluated
 from infrastructure.guardrail_measures import ParquetMeasurer
 from infrastructure.packages import ZipPackages
-from infrastructure.processes.sandbox import Level
+from infrastructure.processes.sandbox import Level, Limits, Sandbox
 from tests.execution.definition_packages import packed
 
 DAYS = 90
@@ -65,6 +65,7 @@ class Desk:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.levels: set[Level] = {"L1"}
         self.artifacts = FolderArtifactStore(root / "artifacts")
         self.datasets = FolderDatasetStore(root / "datasets", zone_of=lambda _: ZoneInfo("UTC"))
         self.works: dict[str, RunWork] = {}
@@ -96,7 +97,7 @@ class Desk:
         self, run_id: str, worker: str, python: str, distributions: Mapping[str, str], level: Level
     ) -> RunWork | None:
         assert distributions["polars"]
-        assert level == "L1"
+        assert level in self.levels
         with self._changed:
             if run_id not in self.pending:
                 return None
@@ -141,8 +142,11 @@ class Desk:
             sessions=EveryDay(),
             measurer=ParquetMeasurer(),
             lease_s=settings.pop("lease_s", 60.0),
+            sandbox=settings.pop("sandbox", Sandbox()),
+            limits=settings.pop("limits", Limits()),
         )
-        return LocalExecutor(around, self.root / "runs", **settings)
+        self.levels = {around.sandbox.level}
+        return LocalExecutor(around, self.root / settings.pop("folder", "runs"), **settings)
 
     def package(self, name: str, changes: dict[str, str | None] | None = None) -> Manifest:
         """Store a package and read its manifest."""

@@ -54,6 +54,9 @@ def covered(config: signal_coverage.Config, frame: pl.DataFrame, run: MeasuredRu
     short = dates.filter(pl.col("expected") - pl.col("absent") < needed)
     observed = {"dates": float(dates.height), "expected": float(dates["expected"].sum())}
     observed["missing"] = float(missing.height)
+    always = wanted.group_by("entity").len("decisions")["decisions"].to_list()
+    if len(run.decisions) > 1 and always and min(always) == len(run.decisions):
+        observed["universe_unchanged"] = 1.0
     observed["outside_the_universe"] = float(there.join(wanted, on=KEY, how="anti").height)
     return Figures(short.height, observed, first_keys(missing.join(short, on="date", how="semi")))
 

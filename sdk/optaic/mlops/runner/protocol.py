@@ -1,6 +1,7 @@
 """What a run and its executor say to each other over the run's socket.
 
-A frame is a 4-byte big-endian length and that many bytes of UTF-8 JSON, at most `FRAME_BYTES_MAX`. The run
+A frame is a 4-byte big-endian length and that many bytes of UTF-8 JSON, at most `FRAME_BYTES_MAX`; of a call
+at most `CALL_BYTES_MAX`. The run
 asks, the executor answers in order; a connection may ask any number of times, and a run may open several
 connections.
 
@@ -34,6 +35,7 @@ from typing import Any
 SOCKET_SETTING = "OPTAIC_MLOPS_RUN_SOCKET"
 """Where a run finds its executor; set only inside a run."""
 FRAME_BYTES_MAX = 16 * 1024 * 1024
+CALL_BYTES_MAX = 2 * 1024 * 1024
 METRIC_POINTS_MAX = 1_000
 _LENGTH = struct.Struct(">I")
 
@@ -55,15 +57,9 @@ def send_frame(connection: socket.socket, message: Message) -> None:
 
 def receive_frame(connection: socket.socket) -> Message | None:
     """The next frame; None when the other side closed; raises FrameMalformed."""
-    head = _receive(connection, _LENGTH.size)
-    if head is None:
-        return None
-    (length,) = _LENGTH.unpack(head)
-    if length > FRAME_BYTES_MAX:
-        raise FrameMalformed(f"a frame of {length} bytes is too long")
-    content = _receive(connection, length)
+    content = receive_content(connection, FRAME_BYTES_MAX)
     if content is None:
-        raise FrameMalformed("the connection ended inside a frame")
+        return None
     try:
         message = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -71,6 +67,20 @@ def receive_frame(connection: socket.socket) -> Message | None:
     if not isinstance(message, dict):
         raise FrameMalformed("a frame is not a JSON object")
     return message  # pyright: ignore[reportUnknownVariableType]  # JSON objects have string keys
+
+
+def receive_content(connection: socket.socket, bytes_max: int) -> bytes | None:
+    """The next frame's bytes as they came; None when the other side closed; raises FrameMalformed."""
+    head = _receive(connection, _LENGTH.size)
+    if head is None:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    if length > bytes_max:
+        raise FrameMalformed(f"a frame of {length} bytes is too long")
+    content = _receive(connection, length)
+    if content is None:
+        raise FrameMalformed("the connection ended inside a frame")
+    return content
 
 
 def _receive(connection: socket.socket, count: int) -> bytes | None:
