@@ -29,7 +29,8 @@ def test_the_closes_of_the_stuck_stocks_stand_still_and_the_others_move():
 
 
 def test_the_repair_is_the_truth_known_later_and_what_came_after():
-    repaired = feed(PRICES).repaired
+    uploads = feed(PRICES)
+    repaired = uploads.repaired
     assert repaired["close"].to_list() == [21.0, 31.0, 40.0, 41.0]
     assert repaired["knowledge_date"].to_list()[:2] == [REPAIRED_AT] * 2
-    assert min(repaired["knowledge_date"]) > max(feed(PRICES).faulty["knowledge_date"])
+    assert min(repaired["knowledge_date"].to_list()) > max(uploads.faulty["knowledge_date"].to_list())
