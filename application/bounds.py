@@ -9,6 +9,7 @@ from domain.shared.command import Command
 from domain.shared.errors import CommandMalformed
 
 _PLACED = re.compile(r"(?P<bound>.*?)(?: - at (?:the key of )?`(?P<path>[^`]*)`)?")
+_NOT_FINITE = " (in JSON, NaN and infinity are null)"
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -31,7 +32,8 @@ def check_bounds(command: Command, content: bytes) -> None:
     except msgspec.ValidationError as error:
         found = _PLACED.fullmatch(str(error))
         bound, path = (found["bound"], found["path"]) if found else (str(error), None)
-        raise CommandMalformed(f"{command.TYPE}: {error}", path=path or "$", bound=bound) from None
+        why = f"{error}{_NOT_FINITE if '`null`' in bound else ''}"
+        raise CommandMalformed(f"{command.TYPE}: {why}", path=path or "$", bound=bound) from None
 
 
 @cache

@@ -102,7 +102,7 @@ def test_a_commit_whose_answer_was_lost_is_unknown_and_the_same_command_again_te
 
         def send():
             try:
-                results.append(log.append(command, [write("x")]))
+                results.append(log.append(command, [write("xgb")]))
             except LogWriteFailed as error:
                 results.append(error)
 
@@ -118,7 +118,7 @@ def test_a_commit_whose_answer_was_lost_is_unknown_and_the_same_command_again_te
         thread.join()
         assert isinstance(results[0], LogWriteFailed)
         proxy.heal()
-        again = log.append(command, [write("x")])
+        again = log.append(command, [write("xgb")])
         assert (again.repeated, again.position) == (True, 2)
 
 

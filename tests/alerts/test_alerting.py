@@ -14,6 +14,7 @@ from domain.model_instance.errors import InstanceClosed
 from domain.run.commands import RetryRun
 from domain.run.errors import RunUnknown
 from domain.run.events import RunCompleted
+from domain.shared.errors import CommandMalformed
 from tests.alerts.alert_desk import AlertDesk, rule
 
 SMALL = rule(clear_threshold=0.25)
@@ -201,10 +202,16 @@ def test_bad_rules_are_refused_by_name(desk: AlertDesk):
         (rule(), rule()),
         (rule(clear_threshold=0.6),),
         (rule(comparison="lt", clear_threshold=0.4),),
-        (rule(threshold=float("inf")),),
     ):
         broken = desk.refused(AlertRuleInvalid, UpdateInstance(name="spx-alpha", alert_rules=rules))
         assert broken.facts["rule"] == rules[-1].called
+
+
+def test_a_threshold_is_a_number(desk: AlertDesk):
+    endless = UpdateInstance(name="spx-alpha", alert_rules=(rule(threshold=float("inf")),))
+    broken = desk.refused(CommandMalformed, endless)
+    assert "alert_rules[0].threshold" in broken.detail
+    assert "infinity" in broken.detail
 
 
 def test_a_retried_monitoring_counts_like_any_other(desk: AlertDesk):

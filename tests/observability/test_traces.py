@@ -16,6 +16,7 @@ from infrastructure.observability.metrics import REFUSALS
 from infrastructure.observability.seams import ObservedBus, TracedProducer, TracedViews
 from infrastructure.observability.tracer import WorkflowSampler
 from tests.http.life import declaration, living, served
+from tests.support.valid import RUN
 
 SENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -114,7 +115,7 @@ def test_a_refusal_is_counted_and_named_in_its_span(life, exported):
     sender = Sender(tenant="local", actor=Actor(principal="p_local"))
     before = REFUSALS.labels(CommandUnknown.code)._value.get()
     with pytest.raises(CommandUnknown):
-        bus.send(CancelRun(run_id="r"), sender, dry_run=True)
+        bus.send(CancelRun(run_id=RUN), sender, dry_run=True)
     (span,) = exported.get_finished_spans()
     assert span.attributes["optaic.refused"] == CommandUnknown.code
     assert REFUSALS.labels(CommandUnknown.code)._value.get() == before + 1
