@@ -1,6 +1,7 @@
 """An evaluation trains and predicts on a sample: what looks ahead or differs each time is refused."""
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,17 @@ def test_an_honest_package_is_checked_on_generated_data(tmp_path: Path) -> None:
     assert details(result)["determinism"].startswith("trained twice on generated data")
 
 
+@pytest.fixture(scope="module")
+def one_import() -> float:
+    """Seconds of processor that a process needs to import what the examples import."""
+    begun = seconds_of_children()
+    subprocess.run([sys.executable, "-c", "import polars, xgboost, lightgbm"], check=True)
+    return seconds_of_children() - begun
+
+
 @pytest.mark.parametrize("package", PACKAGES)
-def test_the_examples_are_checked_within_fifteen_seconds(tmp_path: Path, package: str) -> None:
+def test_the_examples_are_checked_for_six_imports(tmp_path: Path, package: str, one_import: float) -> None:
+    """Four processes import everything, the rest is work: 15 s where an import takes 2.5 s."""
     path = tmp_path / "package.zip"
     path.write_bytes(pack(EXAMPLES / package))
     begun = seconds_of_children()
@@ -40,7 +50,7 @@ def test_the_examples_are_checked_within_fifteen_seconds(tmp_path: Path, package
         path, inspect_zip(path), work=tmp_path / "work", python=Path(sys.executable), timeout_s=60
     )
     assert failed_checks(result) == {}
-    assert seconds_of_children() - begun < 15
+    assert seconds_of_children() - begun < 6 * one_import
     found = details(result)
     own = (EXAMPLES / package / "tests" / "reference_sample.py").exists()
     sample = "tests/reference_sample.py" if own else "generated data"
