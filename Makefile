@@ -82,8 +82,9 @@ $(VENV)/uv.stamp: requirements/uv.txt
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/uv.txt
 	@touch $@
 
+# Bytecode is made here: a process in the sandbox cannot write it and would compile everything each time.
 $(VENV)/%.stamp: requirements/%.txt $(VENV)/uv.stamp $(MANIFESTS)
-	$(UV) install --python $(BIN)/python --no-deps --require-hashes -r $<
+	$(UV) install --python $(BIN)/python --compile-bytecode --no-deps --require-hashes -r $<
 	$(UV) install --python $(BIN)/python --no-deps --no-build-isolation -e ./sdk -e .
 	@touch $(patsubst %,$(VENV)/%.stamp,$(HELD_BY_$*)) $@
 
