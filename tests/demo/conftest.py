@@ -20,6 +20,13 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS_MAX = 600
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whichever test of the demonstration comes first waits for it."""
+    for item in items:
+        if "played" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(SECONDS_MAX))
+
+
 @dataclass(frozen=True)
 class Played:
     """One demonstration: what it said, where it played, and the log that it left."""

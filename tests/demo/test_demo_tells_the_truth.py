@@ -4,8 +4,6 @@ import re
 from collections import Counter
 from datetime import timedelta
 
-import pytest
-
 from domain.dataset.events import DatasetVersionWritten
 from domain.ml_module_def.events import DefinitionEvaluated
 from domain.model_version.events import VersionPromoted, VersionRegistered, VersionRolledBack
@@ -19,7 +17,6 @@ from tests.guarantees.service_checks import Ledger, check_folder
 OURS = {".demo", "log.sqlite", "views.sqlite", "artifacts", "datasets", "runs", "policies.json"}
 
 
-@pytest.mark.timeout(600)
 def test_it_ends_well(played):
     assert played.status == 0, played.text
     assert "NOT TRUE" not in played.text
