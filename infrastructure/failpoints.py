@@ -1,14 +1,15 @@
-"""Failpoints: named places where a test may kill the process; no-ops unless OPTAIC_MLOPS_FAILPOINTS names
-them.
+"""Failpoints: named places where a test may kill or freeze the process; no-ops unless
+OPTAIC_MLOPS_FAILPOINTS names them.
 
-The variable holds `name=action` pairs with commas between them. The one action is `kill` (SIGKILL to this
-process); `kill@3` acts at the third hit. To add a place, put its name into the set of its area and call
-`hit(name)` there.
+The variable holds `name=action` pairs with commas between them. Actions: `kill` (SIGKILL to this process) and
+`freeze` (SIGSTOP); `kill@3` acts at the third hit. To add a place, put its name into the set of its area and
+call `hit(name)` there.
 """
 
 import os
 import signal
 import threading
+from typing import NamedTuple
 
 from domain.shared.errors import RuleBroken
 
@@ -32,7 +33,13 @@ ARTIFACT = frozenset(
     for place in ("before_write", "before_sync", "before_rename", "after_rename", "purge_marked")
 )
 RELAY = frozenset(
-    {"relay.after_read", "relay.after_produce", "relay.before_progress", "relay.after_progress"},
+    {
+        "relay.after_read",
+        "relay.after_produce",
+        "relay.before_progress",
+        "relay.within_progress",
+        "relay.after_progress",
+    },
 )
 INTAKE = frozenset({"intake.after_poll", "intake.after_send", "intake.before_commit"})
 
@@ -45,18 +52,28 @@ class FailpointUnknown(RuleBroken):
     nothing.
     """
 
-    remedy = "Use `name=kill` or `name=kill@3` with a name of infrastructure/failpoints.py."
+    remedy = "Use `name=kill`, `name=freeze` or `name=kill@3` with a name of infrastructure/failpoints.py."
 
 
-def parse(setting: str) -> dict[str, int]:
-    """Read the variable: name → the hit (from 1) at which the process dies; raises FailpointUnknown."""
-    armed: dict[str, int] = {}
+class Armed(NamedTuple):
+    """What a place does, and at which hit from now on."""
+
+    action: signal.Signals
+    hits: int
+
+
+_ACTIONS = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP}
+
+
+def parse(setting: str) -> dict[str, Armed]:
+    """Read the variable: name → what the process does there; raises FailpointUnknown."""
+    armed: dict[str, Armed] = {}
     for part in filter(None, (piece.strip() for piece in setting.split(","))):
         name, _, action = part.partition("=")
         verb, _, count = action.partition("@")
-        if name not in NAMES or verb != "kill" or not (count or "1").isdecimal() or count == "0":
+        if name not in NAMES or verb not in _ACTIONS or not (count or "1").isdecimal() or count == "0":
             raise FailpointUnknown(f"{part!r} is not a failpoint", names=sorted(NAMES))
-        armed[name] = int(count or "1")
+        armed[name] = Armed(_ACTIONS[verb], int(count or "1"))
     return armed
 
 
@@ -70,13 +87,13 @@ def arm(setting: str) -> None:
 
 
 def hit(name: str) -> None:
-    """Pass the named place; dies here if the environment says so."""
+    """Pass the named place; dies or stands still here if the environment says so."""
     if _armed and name in _armed:
         _count_down(name)
 
 
 def _count_down(name: str) -> None:
     with _counting:
-        _armed[name] -= 1
-        if _armed[name] == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        armed = _armed[name] = _armed[name]._replace(hits=_armed[name].hits - 1)
+    if armed.hits == 0:
+        os.kill(os.getpid(), armed.action)

@@ -7,8 +7,17 @@ from sqlalchemy import Connection, Engine, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.shared.errors import Kind, RuleBroken
+from infrastructure.failpoints import hit
 from infrastructure.kafka.relay import Delivered, RelayFenced, Standing
+from infrastructure.postgres.connections import engine
 from infrastructure.postgres.operational import relay_partition, relay_progress, relay_tenant, store_epoch
+
+_SESSIONS = "optaic-mlops relay"
+_END_OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND application_name = %s
+AND pid <> pg_backend_pid()
+"""
 
 
 class StoreEpochMissing(RuleBroken):
@@ -18,9 +27,14 @@ class StoreEpochMissing(RuleBroken):
     remedy = "Install the schemas first; the owner of the database does it once."
 
 
-def read_epoch(engine: Engine) -> str:
+def open_rows(database_url: str) -> Engine:
+    """For whoever has the relay's turn."""
+    return engine(database_url, application_name=_SESSIONS, pool_size=1, overflow=2)
+
+
+def read_epoch(rows: Engine) -> str:
     """The life of this log. Raises StoreEpochMissing."""
-    with engine.connect() as connection:
+    with rows.connect() as connection:
         epoch = connection.execute(select(store_epoch.c.epoch)).scalar()
     if epoch is None:
         raise StoreEpochMissing("there is no row in store_epoch")
@@ -33,19 +47,19 @@ def write_epoch(connection: Connection, epoch: str) -> None:
     connection.execute(row.on_conflict_do_update(index_elements=["id"], set_={"epoch": epoch}))
 
 
-def read_standing(engine: Engine) -> Standing | None:
+def read_standing(rows: Engine) -> Standing | None:
     """Where the relay stands; None before its first start."""
-    with engine.connect() as connection:
-        row = connection.execute(select(relay_progress.c.position, relay_progress.c.partitions)).first()
-        if row is None:
+    with rows.connect() as connection:
+        first = connection.execute(select(relay_progress.c.position, relay_progress.c.partitions)).first()
+        if first is None:
             return None
         found = connection.execute(select(relay_partition)).all()
-    return Standing(row[0], row[1], {each[0]: Delivered(each[1], each[2]) for each in found})
+    return Standing(first[0], first[1], {each[0]: Delivered(each[1], each[2]) for each in found})
 
 
-def forget_progress(engine: Engine, epoch: str) -> str:
+def forget_progress(rows: Engine, epoch: str) -> str:
     """Another life of the log begins: nothing of it was published yet. Returns the epoch."""
-    with engine.begin() as connection:
+    with rows.begin() as connection:
         for table in (relay_progress, relay_partition, relay_tenant):
             connection.execute(delete(table))
         write_epoch(connection, epoch)
@@ -55,14 +69,15 @@ def forget_progress(engine: Engine, epoch: str) -> str:
 class PostgresProgress:
     """The fenced rows, as one owner moves them."""
 
-    def __init__(self, engine: Engine, owner: str) -> None:
+    def __init__(self, rows: Engine, owner: str) -> None:
         """`owner`: a name that no other relay ever had."""
-        self._engine = engine
+        self._engine = rows
         self._owner = owner
 
     def take(self) -> Standing | None:
         """Become the owner: the former one can move nothing any more. None if nothing was published yet."""
         with self._engine.begin() as connection:
+            _end_others(connection)
             connection.execute(update(relay_progress).values(owner=self._owner))
         return read_standing(self._engine)
 
@@ -79,6 +94,7 @@ class PostgresProgress:
         values["moved_at_us"] = time.time_ns() // 1000
         row = insert(relay_progress).values(id=1, **values)
         with self._engine.begin() as connection:
+            _end_others(connection)
             connection.execute(row.on_conflict_do_update(index_elements=["id"], set_=values))
             connection.execute(delete(relay_partition))
             connection.execute(delete(relay_tenant))
@@ -101,7 +117,15 @@ class PostgresProgress:
         with self._engine.begin() as connection:
             if connection.execute(moved).rowcount != 1:
                 raise RelayFenced(f"the progress is no longer ours at position {expected}", position=expected)
+            hit("relay.within_progress")
             _write(connection, delivered, tenants)
+
+
+def _end_others(connection: Connection) -> None:
+    """The former owner, frozen within the transaction that moves its progress, would keep the rows for as
+    long: no time limit of the server counts between the messages of a pipeline.
+    """
+    connection.exec_driver_sql(_END_OTHERS, (_SESSIONS,))
 
 
 def _write(connection: Connection, delivered: Mapping[int, Delivered], tenants: Mapping[str, int]) -> None:

@@ -18,7 +18,7 @@ from infrastructure.kafka.clients import Kafka
 from infrastructure.kafka.holes import PartitionChain
 from infrastructure.kafka.relay import PAGE, RelayGapFound, RelayStep
 from infrastructure.kafka.relay_producer import ConfluentProducer, TopicReplaced
-from infrastructure.kafka.relay_progress import PostgresProgress, StoreEpochMissing, read_epoch
+from infrastructure.kafka.relay_progress import PostgresProgress, StoreEpochMissing, open_rows, read_epoch
 from infrastructure.kafka.relay_tail import KafkaAheadOfLog, KafkaOfOtherLog, LogEnd, compare_tail
 from infrastructure.kafka.relay_watch import TurnWatch
 from infrastructure.kafka.topics import (
@@ -39,7 +39,6 @@ from infrastructure.observability.metrics import (
     RELAY_POSITION,
 )
 from infrastructure.observability.seams import TracedProducer
-from infrastructure.postgres.connections import engine
 from infrastructure.postgres.turns import Turn
 from infrastructure.roles.role import RoleStatus
 
@@ -180,7 +179,7 @@ class Relay:
 
     @contextmanager
     def _opened(self, watch: TurnWatch) -> Iterator[RelayStep]:
-        rows = engine(self._database_url, application_name="optaic-mlops relay", pool_size=1, overflow=2)
+        rows = open_rows(self._database_url)
         producer: ConfluentProducer | None = None
         try:
             progress = PostgresProgress(rows, uuid4().hex)

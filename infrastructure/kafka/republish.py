@@ -12,7 +12,7 @@ from infrastructure.kafka.clients import Kafka
 from infrastructure.kafka.holes import PartitionChain
 from infrastructure.kafka.relay import PAGE, UNKNOWN_OFFSET, Delivered, LogPages, RelayStep
 from infrastructure.kafka.relay_producer import ConfluentProducer
-from infrastructure.kafka.relay_progress import PostgresProgress, read_epoch, read_standing
+from infrastructure.kafka.relay_progress import PostgresProgress, open_rows, read_epoch, read_standing
 from infrastructure.kafka.relay_role import SILENCE_S, TURN
 from infrastructure.kafka.relay_tail import LogEnd, compare_tail
 from infrastructure.kafka.relay_watch import TurnWatch
@@ -26,7 +26,6 @@ from infrastructure.kafka.topics import (
     make_topics,
     partition_count,
 )
-from infrastructure.postgres.connections import engine
 from infrastructure.postgres.turns import Turn
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def republish(
     turn = Turn(database_url, TURN, silence_s=SILENCE_S)
     if not turn.take():
         raise RelayActive("another process has the relay's turn")
-    rows = engine(database_url, application_name="optaic-mlops republish", pool_size=1, overflow=2)
+    rows = open_rows(database_url)
     try:
         with TurnWatch(turn, SILENCE_S / 4) as watch:
             start = 0 if rekey_to else max(0, from_position - 1)

@@ -7,6 +7,8 @@ from sqlalchemy import URL, Engine, create_engine, make_url
 
 CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 30
+_FROZEN: Mapping[str, str] = {"idle_in_transaction_session_timeout": "10s"}
+"""A process that is frozen within a transaction would keep its rows from all others for as long."""
 
 _KEEPALIVES: Mapping[str, Any] = {
     "keepalives": 1,
@@ -58,11 +60,12 @@ def engine(
     """An engine whose connections are looked at before use, so that a restarted server is no error.
 
     `settings` are server settings of each session (`{"jit": "off"}`); with `autocommit` every statement is a
-    transaction unless one is begun.
+    transaction unless one is begun. A transaction in which nothing happens for 10 s is ended by the server,
+    unless `settings` say otherwise.
     """
     return create_engine(
         psycopg_url(database_url),
-        connect_args=connect_arguments(application_name, schema, settings),
+        connect_args=connect_arguments(application_name, schema, {**_FROZEN, **(settings or {})}),
         pool_size=pool_size,
         max_overflow=overflow,
         pool_timeout=POOL_TIMEOUT_S,

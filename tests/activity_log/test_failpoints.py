@@ -1,8 +1,10 @@
 """Failpoints do nothing unless they are named, and a name that does not exist is an error."""
 
+import signal
+
 import pytest
 
-from infrastructure.failpoints import NAMES, FailpointUnknown, hit, parse
+from infrastructure.failpoints import NAMES, Armed, FailpointUnknown, hit, parse
 
 
 def test_a_failpoint_that_nobody_named_does_nothing():
@@ -10,10 +12,10 @@ def test_a_failpoint_that_nobody_named_does_nothing():
         hit(name)
 
 
-def test_the_setting_names_places_and_the_hit_that_kills():
-    assert parse("log.before_commit=kill, log.after_commit=kill@3") == {
-        "log.before_commit": 1,
-        "log.after_commit": 3,
+def test_the_setting_names_places_and_what_happens_at_which_hit():
+    assert parse("log.before_commit=kill, log.after_commit=freeze@3") == {
+        "log.before_commit": Armed(signal.SIGKILL, 1),
+        "log.after_commit": Armed(signal.SIGSTOP, 3),
     }
     assert parse("") == {}
 

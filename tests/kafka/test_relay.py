@@ -104,6 +104,19 @@ def test_a_frozen_relay_is_replaced_and_its_return_is_harmless(
     desk.check()
 
 
+@pytest.mark.parametrize("place", sorted(RELAY))
+def test_a_relay_frozen_anywhere_is_replaced(desk: RelayDesk, tmp_path: Path, place: str) -> None:
+    """Within the transaction of its progress too, where it holds the rows that its successor needs."""
+    append_many(desk.log, 500)
+    child = desk.child(tmp_path, f"{place}=freeze@2", silence_s=2.0)
+    wait_until(lambda: child.is_frozen, "the relay does not come to the failpoint")
+    append_many(desk.log, 50)
+    desk.wait_published(desk.relay(silence_s=2.0))
+    child.resume()
+    wait_until(lambda: b"stands by" in (tmp_path / "relay-0.log").read_bytes()[-800:], "no standby")
+    desk.check()
+
+
 def test_a_relay_whose_session_is_cut_begins_again_with_its_turn(desk: RelayDesk, database: str) -> None:
     relay = desk.relay()
     desk.wait_published(relay, append(desk.log, "acme"))

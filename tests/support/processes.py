@@ -58,6 +58,12 @@ class ServerProcess:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether it was stopped by SIGSTOP."""
+        status = Path(f"/proc/{self.pid}/stat").read_text()
+        return status.rpartition(")")[2].split()[0] == "T"
+
     def start(self, is_ready: Callable[[], bool]) -> None:
         """Start and wait until it answers; raises RuntimeError with the end of its log if it ends first."""
         with self._log.open("ab") as log:
