@@ -18,6 +18,8 @@ VARIABLE = "OPTAIC_MLOPS_FAILPOINTS"
 LOG = frozenset(
     {"log.before_begin", "log.after_insert", "log.before_commit", "log.after_commit", "log.before_answer"},
 )
+LOG_IN_COMPANY = frozenset({"log.with_lock"})
+"""On PostgreSQL, passed only where other processes append too."""
 PROJECTION = frozenset(
     {
         "projection.before_begin",
@@ -43,7 +45,7 @@ RELAY = frozenset(
 )
 INTAKE = frozenset({"intake.after_poll", "intake.after_send", "intake.before_commit"})
 
-NAMES = LOG | PROJECTION | CONSUMER | ARTIFACT | RELAY | INTAKE
+NAMES = LOG | LOG_IN_COMPANY | PROJECTION | CONSUMER | ARTIFACT | RELAY | INTAKE
 """Every failpoint there is."""
 
 

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import select
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import psycopg
 
@@ -17,8 +17,11 @@ from infrastructure.activity_log.outcomes import first_outcome
 from infrastructure.activity_log.postgres_values import columns_of, integers, register, texts
 from infrastructure.activity_log.record import Row
 from infrastructure.activity_log.submission import Submission
+from infrastructure.failpoints import hit
+from infrastructure.postgres.silent_sessions import end_silent_sessions
 
 Connection: TypeAlias = psycopg.Connection[Any]
+T = TypeVar("T")
 
 COPY_ROWS_MIN = 1_000
 _UNKNOWN = -1
@@ -55,7 +58,7 @@ class PostgresWriteSession:
         self._reconnect_if_lost()
         append = _append(batch, conditions, now_us())
         try:
-            row = self._append_in_company(*append) if self._company else self._run(*append).fetchone()
+            row = self._patiently(lambda: self._appended(*append))
         except psycopg.errors.UniqueViolation:
             self.rollback()
             return None
@@ -66,11 +69,17 @@ class PostgresWriteSession:
         self._notice(decision.head.position - events, decision.head.position)
         return decision
 
+    def _appended(self, append: str, parameters: Sequence[Any]) -> Any:
+        if self._company:
+            return self._append_in_company(append, parameters)
+        return self._run(append, parameters).fetchone()
+
     def _append_in_company(self, append: str, parameters: Sequence[Any]) -> Any:
         """The lock first, so that the statement sees what others committed while this waited: one round."""
         with self._alive().pipeline():
             self._run("BEGIN")
             self._run(statements.LOCK)
+            hit("log.with_lock")
             appended = self._run(append, parameters)
             self._run("COMMIT")
         return appended.fetchone()
@@ -86,14 +95,27 @@ class PostgresWriteSession:
     def begin(self, head: Head, *, patient: bool = False) -> Head:  # noqa: ARG002
         """Begin, wait for the lock, and read the head that it guards."""
         self._reconnect_if_lost()
-        cursor = self._alive().execute(statements.BEGIN_CHECKED)
-        while cursor.nextset():
-            pass
-        found = Head(*cursor.fetchall()[0])
+        found = self._patiently(self._locked)
         self._notice(found.position, found.position)
         if patient:
             self._run(statements.PATIENCE)
         return found
+
+    def _locked(self) -> Head:
+        cursor = self._alive().execute(statements.BEGIN_CHECKED)
+        while cursor.nextset():
+            pass
+        return Head(*cursor.fetchall()[0])
+
+    def _patiently(self, act: Callable[[], T]) -> T:
+        """Once more, after whoever kept the lock without a word has lost its session."""
+        try:
+            return act()
+        except psycopg.errors.LockNotAvailable:
+            self.rollback()
+            if not end_silent_sessions(self._alive()):
+                raise
+            return act()
 
     def head(self) -> Head:
         """The head row."""

@@ -10,16 +10,21 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from infrastructure import failpoints
 from infrastructure.activity_log import open_postgres_log
 from infrastructure.activity_log.errors import LogClosed, LogWriteFailed
 from infrastructure.postgres.errors import DatabaseUnreachable
+from infrastructure.postgres.silent_sessions import end_silent_sessions
 from tests.activity_log.scenes import TickingClock, append_many, envelope, uid, write
 from tests.support.fault_proxy import FaultProxy
 from tests.support.log_database import installed
 from tests.support.postgres import PostgresServer, url_with
+from tests.support.processes import is_frozen, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 STALL_S_MAX = 3.5
+SILENT_STALL_S_MAX = 9.0
+"""Five seconds for the lock, one for a second look."""
 
 
 @pytest.fixture
@@ -124,14 +129,11 @@ def test_a_commit_whose_answer_was_lost_is_unknown_and_the_same_command_again_te
 
 def _wait_for_lock(database):
     from tests.activity_log.test_postgres_shared_log import waits_for_head
-    from tests.support.processes import wait_until
 
     wait_until(lambda: waits_for_head(database), "the append does not wait")
 
 
 def _wait_for_event(connection, command_id):
-    from tests.support.processes import wait_until
-
     wanted = "SELECT count(*) FROM optaic_log.activity_log WHERE command_id = %s"
     wait_until(lambda: connection.execute(wanted, (command_id,)).fetchone() == (1,), "it is not committed")
 
@@ -154,6 +156,50 @@ def test_a_writer_that_stops_with_the_lock_stalls_nobody_for_long(log_database):
         finally:
             child.kill()
             child.communicate()
+
+
+def test_a_writer_frozen_between_the_messages_of_a_pipeline_stalls_nobody_for_long(log_database):
+    with open_postgres_log(log_database, TickingClock()) as log:
+        append_many(log, 1)
+        child = subprocess.Popen(
+            [sys.executable, "-m", "tests.activity_log.stopped_writer", log_database],
+            cwd=ROOT,
+            env={**os.environ, failpoints.VARIABLE: "log.with_lock=freeze"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "appended\n"
+            log.append(envelope(), [write("between")])
+            assert child.stdin is not None
+            print(file=child.stdin, flush=True)
+            wait_until(lambda: is_frozen(child.pid), "the writer does not come to the failpoint")
+            head = log.head()
+            began = time.monotonic()
+            assert log.append(envelope(), [write("next")]).position == head + 1
+            assert time.monotonic() - began < SILENT_STALL_S_MAX
+            assert log.verify().ok
+        finally:
+            child.kill()
+            child.communicate()
+
+
+def test_who_only_works_long_keeps_its_session(database, log_database):
+    """A transaction under way that hears from its client, and one that only waits for its own statement."""
+    with (
+        psycopg.connect(database, autocommit=True) as asking,
+        psycopg.connect(database) as working,
+        psycopg.connect(database) as sleeping,
+    ):
+        sleeper = threading.Thread(target=sleeping.execute, args=("SELECT pg_sleep(2)",))
+        sleeper.start()
+        with working.cursor() as cursor, cursor.copy("COPY (SELECT 1) TO STDOUT") as copy:
+            list(copy)
+        assert end_silent_sessions(asking, silence_s=0.0) == 0
+        sleeper.join()
+        assert working.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_a_connection_that_an_operator_ends_is_replaced(database, log_database):

@@ -38,6 +38,12 @@ def wait_until(is_so: Callable[[], bool], what: str, timeout_s: float = START_S)
         time.sleep(_POLL_S)  # another process: nothing here can wake us
 
 
+def is_frozen(pid: int) -> bool:
+    """Whether a process was stopped by SIGSTOP."""
+    status = Path(f"/proc/{pid}/stat").read_text()
+    return status.rpartition(")")[2].split()[0] == "T"
+
+
 class ServerProcess:
     """One server that can be stopped, killed, frozen and started again on the same data."""
 
@@ -61,8 +67,7 @@ class ServerProcess:
     @property
     def is_frozen(self) -> bool:
         """Whether it was stopped by SIGSTOP."""
-        status = Path(f"/proc/{self.pid}/stat").read_text()
-        return status.rpartition(")")[2].split()[0] == "T"
+        return is_frozen(self.pid)
 
     def start(self, is_ready: Callable[[], bool]) -> None:
         """Start and wait until it answers; raises RuntimeError with the end of its log if it ends first."""
