@@ -9,6 +9,7 @@ from typing import Literal
 from domain.shared.errors import RuleBroken
 from infrastructure.execution.errors import (
     RunCrashed,
+    RunDiskFull,
     RunDiskLimit,
     RunKilled,
     RunLeaseExpired,
@@ -35,6 +36,7 @@ _EXCESS: Mapping[Excess, tuple[type[RuleBroken], str]] = {
     "processes": (RunProcessLimit, "the run had more processes than a run may have"),
     "memory": (RunMemoryLimit, "all processes of the run needed more memory than its limit"),
     "disk": (RunDiskLimit, "the run wrote more or larger files than a run may have"),
+    "disk_full": (RunDiskFull, "hardly any room is left on the disk; runs end before the service has none"),
 }
 
 

@@ -5,7 +5,8 @@ import math
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -20,8 +21,8 @@ from domain.run.pins import MetricName, MetricPoint
 from domain.shared.errors import RuleBroken
 from infrastructure.artifacts.archive import write_canonical_zip
 from infrastructure.execution.errors import RunCallMalformed, RunModelUnsafe
-from infrastructure.execution.run_folder import RunFolder
-from infrastructure.execution.staging import copy_file, copy_folder
+from infrastructure.execution.run_folder import MODEL_LIMITS, RunFolder
+from infrastructure.execution.staging import STAGED_BYTES_MAX, Allowance, copy_file, copy_folder
 from infrastructure.execution.watched_inputs import feature_roles
 from infrastructure.execution.work import InputSource, RunWork, WorkSource
 from optaic.mlops.model_files import pickled_file
@@ -30,6 +31,7 @@ from optaic.mlops.runner.protocol import METRIC_POINTS_MAX
 FACTS_BYTES_MAX = 32 * 1024
 FACTS_DEEP_MAX = 16
 REPORT_BYTES_MAX = 16 * 1024**2
+OUTPUT_BYTES_MAX = 4 << 30
 REPORTS = ("report", "evidently")
 """What a run may hand in to be read; the facts name each by its hash."""
 READ_BYTES_MAX = 8 * 1024**3
@@ -96,6 +98,7 @@ class RunSession:
         self._lock = threading.Lock()
         self._files = 0
         self._bytes_left = READ_BYTES_MAX
+        self._staging_left = STAGED_BYTES_MAX
         self._answered: dict[tuple[str, datetime, bool], Answer] = {}
         self.renewed = time.monotonic()
         """When the run last called, on the monotonic clock."""
@@ -236,7 +239,8 @@ class RunSession:
     def _stage_output(self, arguments: object) -> Answer:
         told = msgspec.convert(arguments, _Staged)
         staged = self._folder.staged / "output.parquet"
-        copy_file(self._folder.work, told.path, staged)
+        with self._allowed(OUTPUT_BYTES_MAX) as allowed:
+            copy_file(self._folder.work, told.path, staged, allowed)
         self.output = staged
         self.decisions = told.decisions
         return {}
@@ -246,7 +250,8 @@ class RunSession:
         told = msgspec.convert(arguments, _Staged)
         copy, staged = self._folder.staged / "files", self._folder.staged / "artifact.zip"
         try:
-            copy_folder(self._folder.work, told.path, copy)
+            with self._allowed(MODEL_LIMITS.total_bytes, MODEL_LIMITS.members) as allowed:
+                copy_folder(self._folder.work, told.path, copy, allowed)
             unsafe = pickled_file(copy)
             if unsafe is not None:
                 raise RunModelUnsafe(f"{unsafe} is a pickle: reading it would run what it holds")
@@ -259,9 +264,20 @@ class RunSession:
     def _stage_report(self, arguments: object) -> Answer:
         told = msgspec.convert(arguments, _Report)
         staged = self._folder.staged / told.name
-        copy_file(self._folder.work, told.path, staged, bytes_max=REPORT_BYTES_MAX)
+        with self._allowed(REPORT_BYTES_MAX) as allowed:
+            copy_file(self._folder.work, told.path, staged, allowed)
         self.reports[told.name] = staged
         return {}
+
+    @contextmanager
+    def _allowed(self, bytes_max: int, files: int = 1) -> Iterator[Allowance]:
+        """What one call may copy; it counts for the run, also where it was refused half way."""
+        whole = min(bytes_max, self._staging_left)
+        allowed = Allowance(whole, files)
+        try:
+            yield allowed
+        finally:
+            self._staging_left -= whole - allowed.bytes_left
 
     def _complete(self, arguments: object) -> Answer:
         told = msgspec.convert(arguments, _Results)

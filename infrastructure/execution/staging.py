@@ -4,28 +4,50 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from infrastructure.artifacts.archive import is_plain_name
 from infrastructure.execution.errors import RunOutputMalformed
 
 FOLDERS_DEEP_MAX = 32
+STAGED_BYTES_MAX = 16 << 30
+"""What a run may hand over in all, replaced files too."""
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """A link in the name's last part is an error, and a pipe opens at once."""
 
 
-def copy_file(work: Path, told: str, target: Path, *, bytes_max: int | None = None) -> None:
-    """Copy a file of the run's folder. Raises RunOutputMalformed where it is none, or has more bytes."""
+@dataclass
+class Allowance:
+    """What may still be copied. Files count with the size that they show, holes too."""
+
+    bytes_left: int
+    files_left: int = 1
+
+    def take(self, name: str, size: int) -> None:
+        """Count a file. Raises RunOutputMalformed where it is too much."""
+        if size > self.bytes_left:
+            raise RunOutputMalformed(f"{name} has {size} bytes, {self.bytes_left} more may be handed over")
+        if not self.files_left:
+            raise RunOutputMalformed(f"with {name} there are more files than may be handed over")
+        self.bytes_left -= size
+        self.files_left -= 1
+
+
+def copy_file(work: Path, told: str, target: Path, allowed: Allowance) -> None:
+    """Copy a file of the run's folder. Raises RunOutputMalformed where it is none, or too large."""
     with _opened(work, told) as (handle, name):
-        _copy(handle, name, target, bytes_max)
+        _copy(handle, name, target, allowed)
 
 
-def copy_folder(work: Path, told: str, target: Path) -> None:
-    """Copy a folder of plain files into a new one. Raises RunOutputMalformed where it holds anything else."""
+def copy_folder(work: Path, told: str, target: Path, allowed: Allowance) -> None:
+    """Copy a folder of plain files into a new one. Raises RunOutputMalformed where it holds anything else, or
+    more than is allowed.
+    """
     with _opened(work, told) as (handle, name):
         if not stat.S_ISDIR(os.fstat(handle).st_mode):
             raise RunOutputMalformed(f"{name} is not a folder with files")
-        _copy_entries(handle, target, FOLDERS_DEEP_MAX)
+        _copy_entries(handle, target, FOLDERS_DEEP_MAX, allowed)
         if not any(target.iterdir()):
             raise RunOutputMalformed(f"{name} is not a folder with files")
 
@@ -60,20 +82,19 @@ def _opened_in(folder: int, name: str) -> int:
         raise RunOutputMalformed(f"{name[:100]!r} is not a file or folder of the run: {why}") from None
 
 
-def _copy(handle: int, name: str, target: Path, bytes_max: int | None) -> None:
+def _copy(handle: int, name: str, target: Path, allowed: Allowance) -> None:
     facts = os.fstat(handle)
     if not stat.S_ISREG(facts.st_mode):
         raise RunOutputMalformed(f"{name} is not a file")
-    if bytes_max is not None and facts.st_size > bytes_max:
-        raise RunOutputMalformed(f"{name} is not a file of at most {bytes_max} bytes")
     left = facts.st_size
+    allowed.take(name, left)
     with target.open("wb") as file:
         while left and (chunk := os.read(handle, min(left, 1 << 20))):
             left -= len(chunk)
             file.write(chunk)
 
 
-def _copy_entries(folder: int, target: Path, deep: int) -> None:
+def _copy_entries(folder: int, target: Path, deep: int, allowed: Allowance) -> None:
     if not deep:
         raise RunOutputMalformed(f"folders lie more than {FOLDERS_DEEP_MAX} deep in each other")
     target.mkdir(mode=0o700)
@@ -83,8 +104,8 @@ def _copy_entries(folder: int, target: Path, deep: int) -> None:
         handle = _opened_in(folder, name)
         try:
             if stat.S_ISDIR(os.fstat(handle).st_mode):
-                _copy_entries(handle, target / name, deep - 1)
+                _copy_entries(handle, target / name, deep - 1, allowed)
             else:
-                _copy(handle, name, target / name, None)
+                _copy(handle, name, target / name, allowed)
         finally:
             os.close(handle)

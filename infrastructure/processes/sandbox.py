@@ -53,7 +53,9 @@ class Limits:
     """The service answers first."""
     processes: int = 256
     disk_bytes: int = 8192 * MIB
-    """All files in the writable folders."""
+    """All files in the writable folders, and open ones without a name."""
+    disk_free_bytes: int = 256 * MIB
+    """With less left on the disk of those folders programs are ended: the service has to go on writing."""
     files: int = 100_000
 
 

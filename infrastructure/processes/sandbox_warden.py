@@ -78,6 +78,7 @@ def _first(spec: Spec, alive: int) -> NoReturn:
     code = SETUP_FAILED
     try:
         kernel.die_with_parent(signal.SIGKILL)
+        kernel.die_first()  # now: in the new root /proc cannot be written
         if not select.select([alive], [], [], 0)[0]:
             namespaces.build_root(spec["namespaces"])
             _guard(spec, everybody)
@@ -145,6 +146,7 @@ def _become(spec: Spec) -> NoReturn:
     try:
         os.setsid()
         kernel.die_with_parent(signal.SIGKILL)
+        kernel.die_first()
         _limit(spec["limits"], own_users=spec["namespaces"] is not None)
         os.chdir(spec["cwd"])
         environment = {**spec["env"], **{name: str(os.getppid()) for name in spec["parent_settings"]}}

@@ -1,13 +1,15 @@
 """What all processes of a sandboxed program take together. Standard library only."""
 
 import os
+import stat
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-Excess = Literal["processes", "memory", "disk"]
+Excess = Literal["processes", "memory", "disk", "disk_full"]
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _DISK_EVERY_S = 0.5
 _KIB = 1024
@@ -45,31 +47,51 @@ class Watch:
             return "processes"
         if self._exceed_memory(pids):
             return "memory"
+        if any(_is_full(folder, self._limits["disk_free_bytes"]) for folder in self._folders):
+            return "disk_full"
         now = time.monotonic()
         if now - self._looked < _DISK_EVERY_S:
             return None
         self._looked = now
-        return "disk" if self._exceed_disk() else None
+        return "disk" if self._exceed_disk(pids) else None
 
     def _exceed_memory(self, pids: Sequence[int]) -> bool:
         """Resident pages first, which is quick; pages that processes share are told apart only then."""
         bound = self._limits["memory_bytes"]
         return sum(map(_resident, pids)) > bound and sum(map(_own, pids)) > bound
 
-    def _exceed_disk(self) -> bool:
-        bytes_left, files_left = self._limits["disk_bytes"], self._limits["files"]
+    def _exceed_disk(self, pids: Sequence[int]) -> bool:
+        bytes_left, files_left = self._limits["disk_bytes"] - _nameless(pids), self._limits["files"]
         waiting = [str(one) for one in self._folders]
-        while waiting:
+        while waiting and bytes_left >= 0 and files_left >= 0:
             with suppress(OSError), os.scandir(waiting.pop()) as entries:
-                for entry in entries:
+                for entry in islice(entries, files_left + 1):
                     files_left -= 1
                     with suppress(OSError):
                         bytes_left -= entry.stat(follow_symlinks=False).st_blocks * 512
                         if entry.is_dir(follow_symlinks=False):
                             waiting.append(entry.path)
-                    if bytes_left < 0 or files_left < 0:
-                        return True
-        return False
+        return bytes_left < 0 or files_left < 0
+
+
+def _is_full(folder: Path, least: int) -> bool:
+    with suppress(OSError):
+        found = os.statvfs(folder)
+        return found.f_bavail * found.f_frsize < least
+    return False
+
+
+def _nameless(pids: Sequence[int]) -> int:
+    """Bytes of open files that have no name any more, or never had one: no folder shows them."""
+    found = dict[tuple[int, int], int]()
+    for pid in pids:
+        with suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    facts = entry.stat()
+                    if stat.S_ISREG(facts.st_mode) and not facts.st_nlink:
+                        found[facts.st_dev, facts.st_ino] = facts.st_blocks * 512
+    return sum(found.values())
 
 
 def _resident(pid: int) -> int:

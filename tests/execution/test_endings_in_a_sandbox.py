@@ -7,7 +7,13 @@ import pytest
 
 from domain.shared.errors import RuleBroken
 from infrastructure.execution.ending import Ending, failure_of
-from infrastructure.execution.errors import RunDiskLimit, RunMemoryLimit, RunProcessLimit, RunTimeLimit
+from infrastructure.execution.errors import (
+    RunDiskFull,
+    RunDiskLimit,
+    RunMemoryLimit,
+    RunProcessLimit,
+    RunTimeLimit,
+)
 from infrastructure.processes.sandbox import SandboxFailed
 from infrastructure.processes.sandbox_watch import Excess
 
@@ -16,7 +22,12 @@ KILLED = Ending(stop=None, exit_code=-9, told=None, has_results=False, last_line
 
 @pytest.mark.parametrize(
     ("excess", "broken"),
-    [("processes", RunProcessLimit), ("memory", RunMemoryLimit), ("disk", RunDiskLimit)],
+    [
+        ("processes", RunProcessLimit),
+        ("memory", RunMemoryLimit),
+        ("disk", RunDiskLimit),
+        ("disk_full", RunDiskFull),
+    ],
 )
 def test_what_was_taken_too_much_of_is_named(excess: Excess, broken: type[RuleBroken]) -> None:
     assert isinstance(failure_of(dataclasses.replace(KILLED, excess=excess)), broken)

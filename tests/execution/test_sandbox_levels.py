@@ -174,6 +174,24 @@ def test_the_view_hides_the_data_folder_only_where_something_shown_holds_it(tmp_
     assert not any(str(Path.home()) == one for one in beside.read_only)
 
 
+NAMELESS = """
+import os, tempfile, time
+held = [tempfile.TemporaryFile(dir=".") for _ in range(20)]
+held.append(open("named", "wb"))
+os.unlink("named")
+for file in held:
+    file.write(b"x" * (2 << 20))
+    file.flush()
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("level", ["L1", "L2"])
+def test_where_memory_is_short_the_kernel_ends_it_first(tmp_path: Path, level: sandbox_levels.Level) -> None:
+    _, printed, _ = ran(tmp_path, Sandbox(level), "print(open('/proc/self/oom_score_adj').read())")
+    assert printed.strip() == "1000"
+
+
 @pytest.mark.parametrize("level", ["L1", "L2"])
 @pytest.mark.parametrize(
     ("code", "limits", "excess"),
@@ -190,6 +208,8 @@ def test_the_view_hides_the_data_folder_only_where_something_shown_holds_it(tmp_
         ),
         ("for n in range(10**6): open(str(n), 'wb').write(b'x' * 999_999)", {"disk_bytes": 30 << 20}, "disk"),
         ("for n in range(10**6): open(str(n), 'wb').close()", {"files": 500}, "disk"),
+        (NAMELESS, {"disk_bytes": 30 << 20}, "disk"),
+        ("import time\ntime.sleep(60)", {"disk_free_bytes": 1 << 60}, "disk_full"),
     ],
 )
 def test_what_all_processes_take_together_is_bounded(
