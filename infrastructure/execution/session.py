@@ -20,9 +20,10 @@ from domain.run.commands import LogMetrics
 from domain.run.pins import MetricName, MetricPoint
 from domain.shared.errors import RuleBroken
 from infrastructure.artifacts.archive import write_canonical_zip
+from infrastructure.execution.account import Account
 from infrastructure.execution.errors import RunCallMalformed, RunModelUnsafe
 from infrastructure.execution.run_folder import MODEL_LIMITS, RunFolder
-from infrastructure.execution.staging import STAGED_BYTES_MAX, Allowance, copy_file, copy_folder
+from infrastructure.execution.staging import Allowance, copy_file, copy_folder
 from infrastructure.execution.watched_inputs import feature_roles
 from infrastructure.execution.work import InputSource, RunWork, WorkSource
 from optaic.mlops.model_files import pickled_file
@@ -34,8 +35,6 @@ REPORT_BYTES_MAX = 16 * 1024**2
 OUTPUT_BYTES_MAX = 4 << 30
 REPORTS = ("report", "evidently")
 """What a run may hand in to be read; the facts name each by its hash."""
-READ_BYTES_MAX = 8 * 1024**3
-"""How much a run may read in all: each answer is a file in its folder."""
 Answer = dict[str, Any]
 
 
@@ -87,7 +86,13 @@ class RunSession:
     """Answers calls and remembers what was staged and handed over, until the process has ended."""
 
     def __init__(
-        self, work: RunWork, folder: RunFolder, datasets: DatasetStore, sessions: Sessions, source: WorkSource
+        self,
+        work: RunWork,
+        folder: RunFolder,
+        datasets: DatasetStore,
+        sessions: Sessions,
+        source: WorkSource,
+        account: Account | None = None,
     ) -> None:
         self._work = work
         self._primary = next((one for one in work.inputs if one.use == "input"), None)
@@ -97,8 +102,7 @@ class RunSession:
         self._source = source
         self._lock = threading.Lock()
         self._files = 0
-        self._bytes_left = READ_BYTES_MAX
-        self._staging_left = STAGED_BYTES_MAX
+        self._account = account or Account()
         self._answered: dict[tuple[str, datetime, bool], Answer] = {}
         self.renewed = time.monotonic()
         """When the run last called, on the monotonic clock."""
@@ -186,6 +190,7 @@ class RunSession:
         key = (source.role, wanted.as_of, wanted.revisions)
         if key in self._answered:
             return self._answered[key]
+        self._account.charge("reads", 1)
         if wanted.revisions:
             frame = self._datasets.read_revisions(source.manifest_sha256, wanted.as_of)
         else:
@@ -207,6 +212,7 @@ class RunSession:
 
     def _sessions(self, arguments: object) -> Answer:
         wanted = msgspec.convert(arguments, _Sessions)
+        self._account.charge("reads", 1)
         closes = self._calendar.closes(wanted.calendar, wanted.first, wanted.last)
         schema = {"date": pl.Date(), "close": pl.Datetime("us", "UTC")}
         return self._file(pl.DataFrame(list(closes), schema=schema, orient="row"))
@@ -215,10 +221,11 @@ class RunSession:
         self._files += 1
         path = self._folder.inputs / f"{self._files:04d}.arrow"
         frame.write_ipc(path)
-        self._bytes_left -= path.stat().st_size
-        if self._bytes_left < 0:
+        try:
+            self._account.charge("read_bytes", path.stat().st_size)
+        except RunCallMalformed:
             path.unlink()
-            raise RunCallMalformed(f"the run has read more than {READ_BYTES_MAX} bytes")
+            raise
         return {"path": str(path)}
 
     def _log_metrics(self, arguments: object) -> Answer:
@@ -228,6 +235,7 @@ class RunSession:
         infinite = next((point.name for point in points if not math.isfinite(point.value)), None)
         if infinite:
             raise RunCallMalformed(f"the metric {infinite!r} is not finite")
+        self._account.charge("metric_batches", 1)
         self._source.log_metrics(LogMetrics(run_id=self._work.run.run_id, points=points))
         return {}
 
@@ -272,12 +280,12 @@ class RunSession:
     @contextmanager
     def _allowed(self, bytes_max: int, files: int = 1) -> Iterator[Allowance]:
         """What one call may copy; it counts for the run, also where it was refused half way."""
-        whole = min(bytes_max, self._staging_left)
+        whole = min(bytes_max, self._account.staged_bytes)
         allowed = Allowance(whole, files)
         try:
             yield allowed
         finally:
-            self._staging_left -= whole - allowed.bytes_left
+            self._account.charge("staged_bytes", whole - allowed.bytes_left)
 
     def _complete(self, arguments: object) -> Answer:
         told = msgspec.convert(arguments, _Results)

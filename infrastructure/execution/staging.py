@@ -11,8 +11,6 @@ from infrastructure.artifacts.archive import is_plain_name
 from infrastructure.execution.errors import RunOutputMalformed
 
 FOLDERS_DEEP_MAX = 32
-STAGED_BYTES_MAX = 16 << 30
-"""What a run may hand over in all, replaced files too."""
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """A link in the name's last part is an error, and a pipe opens at once."""
 
