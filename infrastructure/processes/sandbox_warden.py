@@ -40,12 +40,13 @@ def main() -> int:
     os.set_inheritable(spec["report"], False)
     signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     try:
+        _offer_to_the_kernel()
         kernel.die_with_parent(signal.SIGTERM)
         if os.getppid() != spec["parent"]:
             return SETUP_FAILED
         if spec["namespaces"] is None:
             kernel.adopt_orphans()
-            program = _guard(spec, lambda: descendants(os.getpid()))
+            program = _guard(spec, lambda: descendants(os.getpid(), spec["limits"]["processes"]))
             _sweep(program)
         else:
             _behind_namespaces(spec)
@@ -53,6 +54,12 @@ def main() -> int:
         _tell(spec, {"setup": str(error)})
         return SETUP_FAILED
     return 0
+
+
+def _offer_to_the_kernel() -> None:
+    """Where the machine's memory ends, what is not trusted ends before the service does."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("800")
 
 
 def _tell(spec: Spec, fact: Mapping[str, Any]) -> None:

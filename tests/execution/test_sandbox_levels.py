@@ -1,6 +1,8 @@
 """Each sandbox level is tried before it is believed, and none stands in for another."""
 
 import dataclasses
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -287,6 +289,38 @@ def test_the_view_hides_the_data_folder_only_where_something_shown_holds_it(tmp_
     assert not any(str(Path.home()) == one for one in beside.read_only)
 
 
+WITHOUT_A_NAME = """
+import os, time
+def unlinked():
+    handle = os.open("x", os.O_CREAT | os.O_WRONLY)
+    os.unlink("x")
+    return handle
+for _ in range(20):
+    handle = {make}
+    for _ in range(20):
+        os.write(handle, b"x" * (1 << 20))
+time.sleep(60)
+"""
+TOO_DEEP = """
+import os, time
+for _ in range(30):
+    os.mkdir("d" * 200)
+    os.chdir("d" * 200)
+for n in range(60):
+    open(str(n), "wb").write(b"x" * 999_999)
+time.sleep(60)
+"""
+MANY_HELD = """
+import os, time
+for _ in range(12):
+    if os.fork() == 0:
+        for _ in range(1000):
+            os.dup(0)
+        break
+time.sleep(60)
+"""
+
+
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize(
     ("code", "limits", "excess"),
@@ -303,6 +337,10 @@ def test_the_view_hides_the_data_folder_only_where_something_shown_holds_it(tmp_
         ),
         ("for n in range(10**6): open(str(n), 'wb').write(b'x' * 999_999)", {"disk_bytes": 30 << 20}, "disk"),
         ("for n in range(10**6): open(str(n), 'wb').close()", {"files": 500}, "disk"),
+        (WITHOUT_A_NAME.format(make="os.memfd_create('x')"), {"memory_bytes": 200 << 20}, "memory"),
+        (WITHOUT_A_NAME.format(make="unlinked()"), {"disk_bytes": 100 << 20}, "disk"),
+        (TOO_DEEP, {"disk_bytes": 30 << 20}, "disk"),
+        (MANY_HELD, {}, "disk"),
     ],
 )
 def test_what_all_processes_take_together_is_bounded(
@@ -368,3 +406,31 @@ os.kill(os.getpid(), signal.SIGKILL)
     ended = subprocess.run([sys.executable, "-c", script], cwd=repository, timeout=60, check=False)
     assert ended.returncode == -9
     wait_until(lambda: processes_in(tmp_path / "home") == [], "processes of a killed service are left")
+
+
+@pytest.mark.parametrize("level", STRONG)
+def test_everything_ends_with_a_warden_that_is_killed(tmp_path: Path, level: Level) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    code = "import os, time\nif os.fork() == 0: os.setsid()\nopen('up', 'a').write('x')\ntime.sleep(600)"
+    program = Program(
+        python=PYTHON, arguments=["-c", code], cwd=home, env={}, scratch=tmp_path, writable=(home,)
+    )
+    child = sandbox_of(level).start(program)
+    try:
+        up = home / "up"
+        wait_until(lambda: up.exists() and up.stat().st_size == 2, "the program did not begin")
+        os.kill(child.pid, signal.SIGKILL)
+        assert child.wait(20) == -9
+        wait_until(lambda: processes_in(home) == [], "processes of a killed warden are left")
+    finally:
+        child.close()
+        child.output.close()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_where_the_machines_memory_ends_a_program_ends_before_the_service(
+    tmp_path: Path, level: Level
+) -> None:
+    _, text, _ = ran(tmp_path, sandbox_of(level), "print(open('/proc/self/oom_score_adj').read())")
+    assert int(text) > int(Path("/proc/self/oom_score_adj").read_text())
