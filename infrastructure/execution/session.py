@@ -20,7 +20,7 @@ from domain.run.pins import MetricName, MetricPoint
 from domain.shared.errors import RuleBroken
 from infrastructure.artifacts.archive import write_canonical_zip
 from infrastructure.execution.errors import RunCallMalformed, RunModelUnsafe
-from infrastructure.execution.run_folder import RunFolder
+from infrastructure.execution.run_folder import MODEL_LIMITS, RunFolder
 from infrastructure.execution.staging import copy_file, copy_folder
 from infrastructure.execution.watched_inputs import feature_roles
 from infrastructure.execution.work import InputSource, RunWork, WorkSource
@@ -29,11 +29,19 @@ from optaic.mlops.runner.protocol import METRIC_POINTS_MAX
 
 FACTS_BYTES_MAX = 32 * 1024
 FACTS_DEEP_MAX = 16
+OUTPUT_BYTES_MAX = 1024**3
+MODEL_BYTES_MAX = MODEL_LIMITS.archive_bytes - 16 * 1024**2
+"""Its archive names its files, too."""
 REPORT_BYTES_MAX = 16 * 1024**2
 REPORTS = ("report", "evidently")
 """What a run may hand in to be read; the facts name each by its hash."""
 READ_BYTES_MAX = 8 * 1024**3
+READ_FILES_MAX = 100_000
 """How much a run may read in all: each answer is a file in its folder."""
+CALENDARS_MAX = 16
+"""How many calendars a run may ask for: to work one out, when it is first asked for, takes a second."""
+POINTS_MAX = 1_000_000
+"""How many metric points a run may record: they stay in the log for ever."""
 Answer = dict[str, Any]
 
 
@@ -96,7 +104,9 @@ class RunSession:
         self._lock = threading.Lock()
         self._files = 0
         self._bytes_left = READ_BYTES_MAX
-        self._answered: dict[tuple[str, datetime, bool], Answer] = {}
+        self._points_left = POINTS_MAX
+        self._calendars = set[str]()
+        self._answered: dict[object, Answer] = {}
         self.renewed = time.monotonic()
         """When the run last called, on the monotonic clock."""
         self.progress = (0.0, "starting")
@@ -204,12 +214,21 @@ class RunSession:
 
     def _sessions(self, arguments: object) -> Answer:
         wanted = msgspec.convert(arguments, _Sessions)
+        key = (wanted.calendar, wanted.first, wanted.last)
+        if key in self._answered:
+            return self._answered[key]
+        self._calendars.add(wanted.calendar)
+        if len(self._calendars) > CALENDARS_MAX:
+            raise RunCallMalformed(f"the run asked for more than {CALENDARS_MAX} calendars")
         closes = self._calendar.closes(wanted.calendar, wanted.first, wanted.last)
         schema = {"date": pl.Date(), "close": pl.Datetime("us", "UTC")}
-        return self._file(pl.DataFrame(list(closes), schema=schema, orient="row"))
+        self._answered[key] = self._file(pl.DataFrame(list(closes), schema=schema, orient="row"))
+        return self._answered[key]
 
     def _file(self, frame: pl.DataFrame) -> Answer:
         self._files += 1
+        if self._files > READ_FILES_MAX:
+            raise RunCallMalformed(f"the run has read more than {READ_FILES_MAX} times")
         path = self._folder.inputs / f"{self._files:04d}.arrow"
         frame.write_ipc(path)
         self._bytes_left -= path.stat().st_size
@@ -225,6 +244,9 @@ class RunSession:
         infinite = next((point.name for point in points if not math.isfinite(point.value)), None)
         if infinite:
             raise RunCallMalformed(f"the metric {infinite!r} is not finite")
+        self._points_left -= len(points)
+        if self._points_left < 0:
+            raise RunCallMalformed(f"the run recorded more than {POINTS_MAX} metric points")
         self._source.log_metrics(LogMetrics(run_id=self._work.run.run_id, points=points))
         return {}
 
@@ -236,7 +258,7 @@ class RunSession:
     def _stage_output(self, arguments: object) -> Answer:
         told = msgspec.convert(arguments, _Staged)
         staged = self._folder.staged / "output.parquet"
-        copy_file(self._folder.work, told.path, staged)
+        copy_file(self._folder.work, told.path, staged, bytes_max=OUTPUT_BYTES_MAX)
         self.output = staged
         self.decisions = told.decisions
         return {}
@@ -245,11 +267,20 @@ class RunSession:
         """What is checked and packed is a copy: the run may change its own files meanwhile."""
         told = msgspec.convert(arguments, _Staged)
         copy, staged = self._folder.staged / "files", self._folder.staged / "artifact.zip"
+        self.artifact = None
         try:
-            copy_folder(self._folder.work, told.path, copy)
+            copy_folder(
+                self._folder.work,
+                told.path,
+                copy,
+                bytes_max=MODEL_BYTES_MAX,
+                entries_max=MODEL_LIMITS.members,
+            )
             unsafe = pickled_file(copy)
             if unsafe is not None:
-                raise RunModelUnsafe(f"{unsafe} is a pickle: reading it would run what it holds")
+                raise RunModelUnsafe(
+                    f"{unsafe} is or holds a pickle, or is too long to tell: reading it could run what it holds"
+                )
             write_canonical_zip(copy, staged)
         finally:
             shutil.rmtree(copy, ignore_errors=True)
