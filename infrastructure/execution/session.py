@@ -279,7 +279,7 @@ class RunSession:
             unsafe = pickled_file(copy)
             if unsafe is not None:
                 raise RunModelUnsafe(
-                    f"{unsafe} is or holds a pickle, or is too long to tell: reading it could run what it holds"
+                    f"{unsafe} is or holds a pickle, or too much to tell: reading it could run what it holds"
                 )
             write_canonical_zip(copy, staged)
         finally:
