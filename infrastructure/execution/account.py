@@ -5,7 +5,7 @@ from typing import Literal
 
 from infrastructure.execution.errors import RunCallMalformed
 
-Asked = Literal["read_bytes", "reads", "metric_batches", "staged_bytes"]
+Asked = Literal["read_bytes", "reads", "metric_batches", "metric_points", "staged_bytes"]
 
 
 @dataclass
@@ -17,6 +17,7 @@ class Account:
     reads: int = 100_000
     metric_batches: int = 200_000
     """Each is an event of the log, which keeps it for ever."""
+    metric_points: int = 10_000_000
     staged_bytes: int = 16 << 30
     """Replaced files too."""
 

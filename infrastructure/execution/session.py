@@ -23,7 +23,7 @@ from infrastructure.artifacts.archive import write_canonical_zip
 from infrastructure.execution.account import Account
 from infrastructure.execution.errors import RunCallMalformed, RunModelUnsafe
 from infrastructure.execution.run_folder import MODEL_LIMITS, RunFolder
-from infrastructure.execution.staging import Allowance, copy_file, copy_folder
+from infrastructure.execution.staging import copy_file, copy_folder
 from infrastructure.execution.watched_inputs import feature_roles
 from infrastructure.execution.work import InputSource, RunWork, WorkSource
 from optaic.mlops.model_files import pickled_file
@@ -31,10 +31,14 @@ from optaic.mlops.runner.protocol import METRIC_POINTS_MAX
 
 FACTS_BYTES_MAX = 32 * 1024
 FACTS_DEEP_MAX = 16
+OUTPUT_BYTES_MAX = 1024**3
+MODEL_BYTES_MAX = MODEL_LIMITS.archive_bytes - 16 * 1024**2
+"""Its archive names its files, too."""
 REPORT_BYTES_MAX = 16 * 1024**2
-OUTPUT_BYTES_MAX = 4 << 30
 REPORTS = ("report", "evidently")
 """What a run may hand in to be read; the facts name each by its hash."""
+CALENDARS_MAX = 16
+"""How many calendars a run may ask for: to work one out, when it is first asked for, takes a second."""
 Answer = dict[str, Any]
 
 
@@ -103,7 +107,8 @@ class RunSession:
         self._lock = threading.Lock()
         self._files = 0
         self._account = account or Account()
-        self._answered: dict[tuple[str, datetime, bool], Answer] = {}
+        self._calendars = set[str]()
+        self._answered: dict[object, Answer] = {}
         self.renewed = time.monotonic()
         """When the run last called, on the monotonic clock."""
         self.progress = (0.0, "starting")
@@ -212,10 +217,17 @@ class RunSession:
 
     def _sessions(self, arguments: object) -> Answer:
         wanted = msgspec.convert(arguments, _Sessions)
+        key = (wanted.calendar, wanted.first, wanted.last)
+        if key in self._answered:
+            return self._answered[key]
+        self._calendars.add(wanted.calendar)
+        if len(self._calendars) > CALENDARS_MAX:
+            raise RunCallMalformed(f"the run asked for more than {CALENDARS_MAX} calendars")
         self._account.charge("reads", 1)
         closes = self._calendar.closes(wanted.calendar, wanted.first, wanted.last)
         schema = {"date": pl.Date(), "close": pl.Datetime("us", "UTC")}
-        return self._file(pl.DataFrame(list(closes), schema=schema, orient="row"))
+        self._answered[key] = self._file(pl.DataFrame(list(closes), schema=schema, orient="row"))
+        return self._answered[key]
 
     def _file(self, frame: pl.DataFrame) -> Answer:
         self._files += 1
@@ -236,6 +248,7 @@ class RunSession:
         if infinite:
             raise RunCallMalformed(f"the metric {infinite!r} is not finite")
         self._account.charge("metric_batches", 1)
+        self._account.charge("metric_points", len(points))
         self._source.log_metrics(LogMetrics(run_id=self._work.run.run_id, points=points))
         return {}
 
@@ -247,8 +260,8 @@ class RunSession:
     def _stage_output(self, arguments: object) -> Answer:
         told = msgspec.convert(arguments, _Staged)
         staged = self._folder.staged / "output.parquet"
-        with self._allowed(OUTPUT_BYTES_MAX) as allowed:
-            copy_file(self._folder.work, told.path, staged, allowed)
+        with self._staging(staged, OUTPUT_BYTES_MAX) as bytes_max:
+            copy_file(self._folder.work, told.path, staged, bytes_max=bytes_max)
         self.output = staged
         self.decisions = told.decisions
         return {}
@@ -257,12 +270,16 @@ class RunSession:
         """What is checked and packed is a copy: the run may change its own files meanwhile."""
         told = msgspec.convert(arguments, _Staged)
         copy, staged = self._folder.staged / "files", self._folder.staged / "artifact.zip"
+        self.artifact = None
         try:
-            with self._allowed(MODEL_LIMITS.total_bytes, MODEL_LIMITS.members) as allowed:
-                copy_folder(self._folder.work, told.path, copy, allowed)
+            with self._staging(copy, MODEL_BYTES_MAX) as bytes_max:
+                entries = MODEL_LIMITS.members
+                copy_folder(self._folder.work, told.path, copy, bytes_max=bytes_max, entries_max=entries)
             unsafe = pickled_file(copy)
             if unsafe is not None:
-                raise RunModelUnsafe(f"{unsafe} is a pickle: reading it would run what it holds")
+                raise RunModelUnsafe(
+                    f"{unsafe} is or holds a pickle, or too much to tell: reading it could run what it holds"
+                )
             write_canonical_zip(copy, staged)
         finally:
             shutil.rmtree(copy, ignore_errors=True)
@@ -272,20 +289,21 @@ class RunSession:
     def _stage_report(self, arguments: object) -> Answer:
         told = msgspec.convert(arguments, _Report)
         staged = self._folder.staged / told.name
-        with self._allowed(REPORT_BYTES_MAX) as allowed:
-            copy_file(self._folder.work, told.path, staged, allowed)
+        with self._staging(staged, REPORT_BYTES_MAX) as bytes_max:
+            copy_file(self._folder.work, told.path, staged, bytes_max=bytes_max)
         self.reports[told.name] = staged
         return {}
 
     @contextmanager
-    def _allowed(self, bytes_max: int, files: int = 1) -> Iterator[Allowance]:
-        """What one call may copy; it counts for the run, also where it was refused half way."""
-        whole = min(bytes_max, self._account.staged_bytes)
-        allowed = Allowance(whole, files)
+    def _staging(self, place: Path, bytes_max: int) -> Iterator[int]:
+        """How many bytes a call may copy to a place. What lies there then counts, refused or not."""
+        left = self._account.staged_bytes
         try:
-            yield allowed
+            yield min(bytes_max, left)
         finally:
-            self._account.charge("staged_bytes", whole - allowed.bytes_left)
+            files = [place] if place.is_file() else place.rglob("*")
+            copied = sum(one.stat().st_size for one in files if one.is_file())
+            self._account.charge("staged_bytes", min(copied, left))
 
     def _complete(self, arguments: object) -> Answer:
         told = msgspec.convert(arguments, _Results)

@@ -4,7 +4,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from infrastructure.artifacts.archive import is_plain_name
@@ -15,37 +14,22 @@ _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """A link in the name's last part is an error, and a pipe opens at once."""
 
 
-@dataclass
-class Allowance:
-    """What may still be copied. Files count with the size that they show, holes too."""
-
-    bytes_left: int
-    files_left: int = 1
-
-    def take(self, name: str, size: int) -> None:
-        """Count a file. Raises RunOutputMalformed where it is too much."""
-        if size > self.bytes_left:
-            raise RunOutputMalformed(f"{name} has {size} bytes, {self.bytes_left} more may be handed over")
-        if not self.files_left:
-            raise RunOutputMalformed(f"with {name} there are more files than may be handed over")
-        self.bytes_left -= size
-        self.files_left -= 1
-
-
-def copy_file(work: Path, told: str, target: Path, allowed: Allowance) -> None:
-    """Copy a file of the run's folder. Raises RunOutputMalformed where it is none, or too large."""
+def copy_file(work: Path, told: str, target: Path, *, bytes_max: int) -> None:
+    """Copy a file of the run's folder. Raises RunOutputMalformed where it is none, or has more bytes: those
+    that it says it has, which may be far more than it takes on the run's disk.
+    """
     with _opened(work, told) as (handle, name):
-        _copy(handle, name, target, allowed)
+        _copy(handle, name, target, _Room(bytes_max, 1))
 
 
-def copy_folder(work: Path, told: str, target: Path, allowed: Allowance) -> None:
+def copy_folder(work: Path, told: str, target: Path, *, bytes_max: int, entries_max: int) -> None:
     """Copy a folder of plain files into a new one. Raises RunOutputMalformed where it holds anything else, or
-    more than is allowed.
+    more bytes in all, or more files and folders.
     """
     with _opened(work, told) as (handle, name):
         if not stat.S_ISDIR(os.fstat(handle).st_mode):
             raise RunOutputMalformed(f"{name} is not a folder with files")
-        _copy_entries(handle, target, FOLDERS_DEEP_MAX, allowed)
+        _copy_entries(handle, target, _Room(bytes_max, entries_max), FOLDERS_DEEP_MAX)
         if not any(target.iterdir()):
             raise RunOutputMalformed(f"{name} is not a folder with files")
 
@@ -80,19 +64,38 @@ def _opened_in(folder: int, name: str) -> int:
         raise RunOutputMalformed(f"{name[:100]!r} is not a file or folder of the run: {why}") from None
 
 
-def _copy(handle: int, name: str, target: Path, allowed: Allowance) -> None:
+class _Room:
+    """How much more may be copied."""
+
+    def __init__(self, bytes_max: int, entries_max: int) -> None:
+        self._bytes_max, self._entries_max = bytes_max, entries_max
+        self._bytes_left, self._entries_left = bytes_max, entries_max
+
+    def take(self, name: str, size: int) -> None:
+        """Room for one file or folder, or RunOutputMalformed."""
+        self._bytes_left -= size
+        self._entries_left -= 1
+        if self._bytes_left < 0:
+            raise RunOutputMalformed(
+                f"up to {name}, it is more than the {self._bytes_max} bytes that it may have"
+            )
+        if self._entries_left < 0:
+            raise RunOutputMalformed(f"it is more than {self._entries_max} files and folders")
+
+
+def _copy(handle: int, name: str, target: Path, room: _Room) -> None:
     facts = os.fstat(handle)
     if not stat.S_ISREG(facts.st_mode):
         raise RunOutputMalformed(f"{name} is not a file")
+    room.take(name, facts.st_size)
     left = facts.st_size
-    allowed.take(name, left)
     with target.open("wb") as file:
         while left and (chunk := os.read(handle, min(left, 1 << 20))):
             left -= len(chunk)
             file.write(chunk)
 
 
-def _copy_entries(folder: int, target: Path, deep: int, allowed: Allowance) -> None:
+def _copy_entries(folder: int, target: Path, room: _Room, deep: int) -> None:
     if not deep:
         raise RunOutputMalformed(f"folders lie more than {FOLDERS_DEEP_MAX} deep in each other")
     target.mkdir(mode=0o700)
@@ -102,8 +105,9 @@ def _copy_entries(folder: int, target: Path, deep: int, allowed: Allowance) -> N
         handle = _opened_in(folder, name)
         try:
             if stat.S_ISDIR(os.fstat(handle).st_mode):
-                _copy_entries(handle, target / name, deep - 1, allowed)
+                room.take(name, 0)
+                _copy_entries(handle, target / name, room, deep - 1)
             else:
-                _copy(handle, name, target / name, allowed)
+                _copy(handle, name, target / name, room)
         finally:
             os.close(handle)

@@ -2,8 +2,7 @@
 
 What a definition needs goes on: files, memory, threads, processes, time, sockets of its own. Refused is what
 reaches the kernel's rarely walked parts, other processes, mounts and namespaces: an attack on the kernel
-itself begins there; and memory behind a file descriptor, which no limit counts. Standard library only.
-Numbers: the kernel's `syscall_64.tbl` and `asm-generic/unistd.h`.
+itself begins there. Standard library only. Numbers: the kernel's `syscall_64.tbl` and `asm-generic/unistd.h`.
 """
 
 import errno
@@ -82,7 +81,6 @@ ABSENT: dict[str, tuple[int | None, int | None]] = {
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
     "io_uring_setup": (425, 425),
-    "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     "modify_ldt": (154, None),
 }

@@ -46,12 +46,6 @@ def adopt_orphans() -> None:
     prctl(_CHILD_SUBREAPER, 1)
 
 
-def die_first() -> None:
-    """Of all processes, be the one that the kernel ends where memory is short; children inherit it."""
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
-
-
 def unshare(flags: int) -> None:
     """Leave the parent's namespaces for new ones. Raises OSError."""
     _checked(_libc.unshare(flags), "unshare")

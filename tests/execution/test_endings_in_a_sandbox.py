@@ -44,3 +44,10 @@ def test_a_run_whose_sandbox_could_not_be_made_did_not_fail_by_itself() -> None:
 )
 def test_the_kernels_own_limits_have_names_too(ended_by: signal.Signals, broken: type[RuleBroken]) -> None:
     assert isinstance(failure_of(dataclasses.replace(KILLED, exit_code=-ended_by)), broken)
+
+
+def test_a_refusal_of_a_sandbox_tells_what_was_printed_of_it() -> None:
+    ending = dataclasses.replace(KILLED, refusal="did not start", last_lines="bwrap: no such option")
+    failure = failure_of(ending)
+    assert failure is not None
+    assert "no such option" in failure.detail

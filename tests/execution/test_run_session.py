@@ -51,6 +51,14 @@ def test_what_was_read_too_much_leaves_no_file(tmp_path: Path) -> None:
     assert kept <= 10_000
 
 
+def test_points_of_metrics_are_counted(tmp_path: Path) -> None:
+    asked, desk = session(tmp_path, Account(metric_points=5))
+    batch = {"points": POINTS["points"] * 3}
+    answers = [asked.answer({"call": "log_metrics", "arguments": batch}) for _ in range(2)]
+    assert refusal(answers[-1]).endswith("too much: metric points")
+    assert len(desk.points) == 1
+
+
 def test_batches_of_metrics_are_counted_whatever_they_hold(tmp_path: Path) -> None:
     asked, desk = session(tmp_path, Account(metric_batches=3))
     answers = [asked.answer({"call": "log_metrics", "arguments": POINTS}) for _ in range(4)]
@@ -69,4 +77,4 @@ def test_what_is_handed_over_again_and_again_counts_each_time(tmp_path: Path, ca
     answers = [asked.answer({"call": call, "arguments": told}) for _ in range(3)]
     assert "error" not in answers[0]
     assert "error" not in answers[1]
-    assert "weights.txt has 10 bytes, 5 more may be handed over" in refusal(answers[2])
+    assert "more than the 5 bytes" in refusal(answers[2])
