@@ -257,7 +257,7 @@ class RunSession:
 
     def _stage_output(self, arguments: object) -> Answer:
         told = msgspec.convert(arguments, _Staged)
-        staged = self._folder.staged / "output.parquet"
+        staged = self._folder.staged / "output.arrow"
         copy_file(self._folder.work, told.path, staged, bytes_max=OUTPUT_BYTES_MAX)
         self.output = staged
         self.decisions = told.decisions
