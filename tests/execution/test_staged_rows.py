@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -86,7 +87,7 @@ def a_thousand_million_nulls() -> bytes:
 
 def parquet_bomb() -> bytes:
     sink = io.BytesIO()
-    pq.write_table(pa.table({"a": pa.array(["x" * MIB]).take(pa.array([0] * 500))}), sink, compression="zstd")
+    pq.write_table(pa.table({"a": np.zeros(20_000_000)}), sink, compression="zstd")
     return sink.getvalue()
 
 
@@ -175,7 +176,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 
 def test_bombs_take_no_memory(tmp_path: Path) -> None:
-    """500 MiB of Parquet in some kilobytes, 80 MB of zeros, a thousand million nulls: all refused unread."""
+    """160 MB of Parquet, 80 MB of a compressed stream, 2,000 million nulls, each in less than 1 MiB."""
     bombs = tmp_path / "bombs"
     bombs.mkdir()
     for name in ("a bomb of Parquet", "a compressed bomb", "columns without bytes"):
