@@ -124,8 +124,13 @@ def interface(evaluation: Evaluation) -> str:
 
 def schema(evaluation: Evaluation) -> str:
     """The hyper-parameters have a JSON Schema (2020-12), and the output columns can be stored."""
-    if len(msgspec.json.encode(evaluation.schema)) > SCHEMA_BYTES_MAX:
+    encoded = msgspec.json.encode(evaluation.schema)
+    if len(encoded) > SCHEMA_BYTES_MAX:
         raise CheckFailed(f"the JSON Schema has more than {SCHEMA_BYTES_MAX} bytes")
+    if b"\\u0000" in encoded:
+        raise CheckFailed(
+            "a text of the JSON Schema holds the character NUL, which not every database can keep"
+        )
     try:
         Draft202012Validator.check_schema(evaluation.schema)
     except SchemaError as error:

@@ -14,11 +14,14 @@ from domain.ml_module_def.manifest import Manifest
 from domain.shared.errors import RuleBroken
 from infrastructure.evaluation.checks import BEFORE, BEGUN, CHECKS, NEEDS, CheckFailed, Evaluation
 from infrastructure.packages import inspect_zip, unpack
+from infrastructure.processes.output_log import shown
 from infrastructure.processes.sandbox import Limits, Sandbox
 
 DETAIL_CHARACTERS = 2000
 _AT_ONCE = 2
 """More would cost memory, and wait for the two rehearsals all the same."""
+_UNJUDGEABLE = (RecursionError, ValueError, TypeError, LookupError, AttributeError)
+"""What a check meets where a package's code tells what nothing is made for."""
 
 
 @dataclass(frozen=True)
@@ -128,5 +131,7 @@ def _checked(evaluation: Evaluation, name: str, check: Any) -> Check:
         detail, ok = check(evaluation), True
     except CheckFailed as failure:
         detail, ok = str(failure), False
+    except _UNJUDGEABLE as problem:
+        detail, ok = f"what the check found cannot be judged: {problem!r}"[:DETAIL_CHARACTERS], False
     seconds = round(time.monotonic() - begun, 3)
-    return Check(name=name, ok=ok, seconds=seconds, detail=detail[:DETAIL_CHARACTERS])
+    return Check(name=name, ok=ok, seconds=seconds, detail=shown(detail[:DETAIL_CHARACTERS]))

@@ -29,8 +29,6 @@ _OUT_OF_MEMORY = re.compile(
 )
 
 _FILE_TOO_LARGE = re.compile(r"\[Errno 27\]|File too large \(os error 27\)")
-_NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What would steer a terminal, turn text around, or cannot be stored."""
 _SIGNAL_NAMES = {int(one): one.name for one in signal.Signals}
 """Not of every number that a signal may have."""
 
@@ -81,11 +79,6 @@ def failure_of(ending: Ending) -> RuleBroken | None:
     if ending.exit_code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP):
         return RunKilled(_told(ending, f"ended by {signal.Signals(-ending.exit_code).name}"))
     return RunCrashed(_told(ending, _exit_words(ending.exit_code)))
-
-
-def shown(text: str) -> str:
-    """What a process printed or told, as it may stand in a message; in its log it stays as it was."""
-    return _NOT_SHOWN.sub("\ufffd", text)
 
 
 def _stopped(stop: Stop | None) -> RuleBroken | None:

@@ -12,13 +12,13 @@ from domain.ml_module_def.manifest import Manifest
 from domain.run.commands import FailRun
 from domain.shared.errors import RuleBroken
 from infrastructure.evaluation import evaluate
-from infrastructure.execution.ending import shown
 from infrastructure.execution.errors import RunCrashed, RunWorkerLost
 from infrastructure.execution.removal import remove_folder
 from infrastructure.execution.run_folder import RunFolder, make_run_folder
 from infrastructure.execution.supervision import Supervision, Surroundings
 from infrastructure.execution.work import RunWork, Unevaluated
 from infrastructure.processes.distributions import installed_distributions
+from infrastructure.processes.output_log import shown
 
 _log = logging.getLogger(__name__)
 EVALUATION_TIME_S = 300.0

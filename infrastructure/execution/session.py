@@ -259,7 +259,7 @@ class RunSession:
 
     def _stage_output(self, arguments: object) -> Answer:
         told = msgspec.convert(arguments, _Staged)
-        staged = self._folder.staged / "output.parquet"
+        staged = self._folder.staged / "output.arrow"
         with self._staging(staged, OUTPUT_BYTES_MAX) as bytes_max:
             copy_file(self._folder.work, told.path, staged, bytes_max=bytes_max)
         self.output = staged

@@ -25,6 +25,7 @@ from infrastructure.execution.measured_run import measured_run
 from infrastructure.execution.run_folder import RunFolder
 from infrastructure.execution.session import REPORTS, RunSession
 from infrastructure.execution.socket_server import serve_socket
+from infrastructure.execution.staged_rows import write_rows
 from infrastructure.execution.work import RunWork, WorkSource
 from infrastructure.processes.child import environment
 from infrastructure.processes.output_log import OutputLog
@@ -148,9 +149,11 @@ class Supervision:
             sha256 = self._stored(path)
             artifact = Artifact(sha256=sha256, size_bytes=path.stat().st_size, format=kind)
         if self.session.output is not None:
-            self._check_output(self.session.output)
-            measurements = self._measure(self.session.output)
-            output = self._around.artifacts.put_file(self.session.output)
+            rows = self.folder.staged / "output.parquet"
+            write_rows(self.session.output, rows)
+            self._check_output(rows)
+            measurements = self._measure(rows)
+            output = self._around.artifacts.put_file(rows)
         return CompleteRun(
             run_id=self.work.run.run_id,
             metrics=metrics,

@@ -1,11 +1,19 @@
 """What a process printed, kept within bounds however much it prints."""
 
+import re
 import threading
 from collections import deque
 from pathlib import Path
 from typing import BinaryIO
 
 _CHUNK = 64 * 1024
+_NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What would steer a terminal, turn text around, or cannot be stored."""
+
+
+def shown(text: str) -> str:
+    """What a process printed or told, as it may stand in a message; in its log it stays as it was."""
+    return _NOT_SHOWN.sub("\ufffd", text)
 
 
 class OutputLog:

@@ -123,6 +123,37 @@ def test_reports_are_judged_alike_in_a_sandbox_that_holds(tmp_path: Path, level:
     assert "tests" in failed_checks(evaluated(tmp_path / "last", last, sandbox=sandbox))
 
 
+SCHEMA = """
+
+    @classmethod
+    def model_json_schema(cls):
+        found = {found}
+        return found
+"""
+
+
+def with_schema(found: str) -> str:
+    return LINEAR.replace("\n\nclass Linear(", SCHEMA.format(found=found) + "\n\nclass Linear(", 1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model/linear.py": with_schema('{"not": {}}\n        for _ in range(400): found = {"not": found}')},
+        {"model/linear.py": with_schema('{"not": {}}\n        for _ in range(4000): found = {"not": found}')},
+        {"model/linear.py": with_schema('{"description": "a" + chr(0)}')},
+        {"model/linear.py": with_schema('{"properties": 1}')},
+        {"model/linear.py": "print('\\x00\\x1b[31m')\nraise SystemExit(3)\n"},
+    ],
+)
+def test_whatever_a_package_tells_there_is_a_verdict_that_can_be_kept(
+    tmp_path: Path, changes: Changes
+) -> None:
+    result = evaluated(tmp_path, {"tests/test_model.py": "def test_nothing():\n    pass\n"} | changes)
+    assert failed_checks(result)
+    assert not [one for one in result.checks if "\x00" in one.detail or "\x1b" in one.detail]
+
+
 OWN_TESTS = """
 import pytest
 

@@ -51,7 +51,7 @@ class InMemoryRun:
 
     def stage_output(self, path: Path, decisions: Sequence[date] | None = None) -> None:
         """Keep the predictions."""
-        self.output = pl.read_parquet(path)
+        self.output = pl.read_ipc_stream(path)
 
     def stage_report(self, path: Path, name: str) -> None:
         """Keep the report."""

@@ -197,7 +197,7 @@ class MemoryExecutor:
         return artifact_format
 
     def stage_output(self, path: Path, decisions: Sequence[date] | None = None) -> None:
-        self.output = pl.read_parquet(path)
+        self.output = pl.read_ipc_stream(path)
 
     def stage_report(self, path: Path, name: str) -> None:
         self.reports[name] = path.read_bytes()

@@ -101,8 +101,10 @@ def _read_in_run(name: str, version: int | None, as_of: datetime | str | None) -
 
 
 def _stage_in_run(rows: "pl.DataFrame") -> None:
-    path = Path("staged-rows.parquet").resolve()
-    rows.write_parquet(path)
+    from optaic.mlops.runner.rows import write_rows
+
+    path = Path("staged-rows.arrow").resolve()
+    write_rows(rows, path)
     connection = _connected()
     try:
         connection.stage_output(path)

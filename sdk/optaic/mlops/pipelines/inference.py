@@ -17,6 +17,7 @@ from optaic.mlops.point_in_time import MOMENT
 from optaic.mlops.runner.components import Components
 from optaic.mlops.runner.connection import RunRefused
 from optaic.mlops.runner.description import Model, RunDescription
+from optaic.mlops.runner.rows import write_rows
 
 
 class Connection(Reader, Protocol):
@@ -36,7 +37,7 @@ class Connection(Reader, Protocol):
 
 
 def infer(description: RunDescription, components: Components, connection: Connection) -> None:
-    """Do an inference run: one Parquet file of predictions, each known at its decision time (R6)."""
+    """Do an inference run: one file of predictions, each known at its decision time (R6)."""
     model = _pinned_model(description)
     folder = Path(model.folder)
     index = read_index(folder)
@@ -53,8 +54,8 @@ def infer(description: RunDescription, components: Components, connection: Conne
     fitted = read_model(folder, components.model, index)
     current = only_current(features.frame, description)
     output = predict_rows(fitted, predictor, current, index.features, description.category)
-    path = Path("predictions.parquet")
-    _with_origin(output, decisions, model).write_parquet(path)
+    path = Path("predictions.arrow")
+    write_rows(_with_origin(output, decisions, model), path)
     connection.stage_output(path.resolve(), decisions["date"].to_list())
     connection.progress(1.0, "done")
     facts = {

@@ -76,7 +76,7 @@ class RunConnection:
         self._call("progress", {"fraction": fraction, "message": message})
 
     def stage_output(self, path: Path, decisions: Sequence[date] | None = None) -> None:
-        """Hand in the predictions: a Parquet file in the run's folder, and the dates it has to be about."""
+        """Hand in the predictions, as `rows.write_rows` writes them, and the dates they have to be about."""
         told = None if decisions is None else [day.isoformat() for day in decisions]
         self._call("stage_output", {"path": str(path), "decisions": told})
 

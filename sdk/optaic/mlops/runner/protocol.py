@@ -17,7 +17,7 @@ connections.
 | log_metrics | points [{name, step, value}], at most 1,000 | |
 | progress | fraction 0..1, message | |
 | heartbeat | | |
-| stage_output | path of a Parquet file in the run's folder, decisions? (its dates) | |
+| stage_output | path of an Arrow IPC stream, not compressed, in the run's folder, decisions? (its dates) | |
 | stage_artifact | path of a folder in the run's folder, format | sha256 of the canonical archive |
 | stage_report | path of a file in the run's folder, name: `report` or `evidently` | |
 | complete | metrics, facts | the results are handed over; they count once the process ended well |

@@ -95,7 +95,7 @@ class Sample:
         decisions: Sequence[date] | None = None,  # noqa: ARG002  # named by the protocol
     ) -> None:
         """Keep the predictions."""
-        self.output = pl.read_parquet(path)
+        self.output = pl.read_ipc_stream(path)
 
     def complete(self, metrics: Mapping[str, float], facts: Mapping[str, Any]) -> None:
         """Nothing is kept."""
