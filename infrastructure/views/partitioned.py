@@ -16,7 +16,7 @@ from projections.engine.collection import uncollected
 from projections.engine.errors import ViewFenced, ViewOfLaterRelease
 from projections.engine.generations import Connection, Generation, Progress
 from projections.engine.projection import Projection
-from projections.engine.writer import ViewWriter, no_failpoint
+from projections.engine.writer import ViewWriter, commit, no_failpoint
 
 _logger = logging.getLogger(__name__)
 
@@ -79,8 +79,11 @@ class PartitionedViews:
         if writers is None:
             raise ViewFenced(f"partition {partition} is not held here", partition=partition)
         with uncollected():
-            for name in tuple(writers):
-                self._apply(partition, name, page, next_offset)
+            folded = [each for writer in writers.values() if (each := writer.fold(page, next_offset))]
+            commit(self._store, folded, self._hit)
+            for each in folded:
+                if each.writer.is_stopped:
+                    self._stopped(each.writer, page, next_offset)
         self._store.tell()
 
     def revoked(self, partition: int) -> None:
@@ -103,32 +106,22 @@ class PartitionedViews:
             self.revoked(partition)
         self._store.close()
 
-    def _apply(
-        self,
-        partition: int,
-        name: str,
-        page: Sequence[RecordedEvent],
-        next_offset: int,
-        *,
-        again: bool = True,
-    ) -> None:
-        writer = self._writers[partition][name]
-        if writer.is_stopped:
-            return
-        writer.apply(page, next_offset)
-        if not writer.is_stopped:
-            return
+    def _stopped(self, writer: ViewWriter, page: Sequence[RecordedEvent], next_offset: int) -> None:
+        """Go on with the generation that serves, if a rebuild let another take its place. Raises ViewFenced
+        if another process has the partition.
+        """
+        name, partition = writer.generation.projection.name, writer.partition
         served = self._serving_now(name, partition)
         if served is None or served.owner != self._owner:
             raise writer.fenced or ViewFenced(f"{name} has another owner in partition {partition}")
-        if served.generation != writer.generation.number and again:
+        if served.generation != writer.generation.number:
             _logger.info("%s is served by generation %d now", name, served.generation)
             writer.close()
-            self._writers[partition][name] = self._writer(served, partition)
-            self._apply(partition, name, page, next_offset, again=False)
-        elif writer.fenced is not None:
+            writer = self._writers[partition][name] = self._writer(served, partition)
+            writer.apply(page, next_offset)
+        if writer.fenced is not None:
             raise writer.fenced
-        else:
+        if writer.is_stopped:
             _logger.error("%s stopped in partition %d: %s", name, partition, writer.error)
 
     def _serving_now(self, name: str, partition: int) -> Progress | None:

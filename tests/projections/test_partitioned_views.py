@@ -75,13 +75,14 @@ def test_pages_that_come_twice_or_overlap_change_nothing(log, partitions):
     assert tables(parts.reader()) == folded(log)
 
 
-def test_a_crash_between_the_views_is_made_good_from_the_view_that_is_behind(log, partitions):
-    parts, commits = partitions(log), 0
+@pytest.mark.parametrize("place", ["projection.after_position", "projection.before_commit"])
+def test_a_crash_within_a_page_leaves_all_views_before_it(log, partitions, place):
+    parts, pages = partitions(log), 0
 
     def crash(name):
-        nonlocal commits
-        commits += name == "projection.before_commit"
-        if commits == 8:
+        nonlocal pages
+        pages += name == place
+        if pages == 2:
             raise Crash
 
     partition = longest(partitions(log))
@@ -90,14 +91,46 @@ def test_a_crash_between_the_views_is_made_good_from_the_view_that_is_behind(log
     parts.feed(first, partition, 50)
     with pytest.raises(Crash):
         parts.feed(first, partition, 50)
-    stand = {row[0]: row[2:4] for row in parts.rows(PROGRESS)}
-    assert {offset for _, offset in stand.values()} == {50, 100}
+    assert {row[3] for row in parts.rows(PROGRESS)} == {50}
     second = parts.views()
     events = parts.of(partition)
     assert parts.assign(second, partition) == [(50, events[49].position)]
     parts.assign(second)
     parts.feed_all(second)
     assert tables(parts.reader()) == folded(log)
+
+
+def test_all_views_of_a_page_are_committed_in_one_transaction(log, partitions):
+    parts = partitions(log)
+    views, partition = parts.views(), longest(parts)
+    parts.assign(views, partition)
+    parts.feed(views, partition, 50)
+    writers = parts.rows(f"SELECT DISTINCT xmin::text FROM view_generation WHERE partition = {partition}")
+    assert len(writers) == 1
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_view_whose_rows_are_refused_stops_alone(log, partitions, is_last):
+    parts = partitions(log)
+    refused = PROJECTIONS[-1 if is_last else 0]
+    views, partition = parts.views(), longest(parts)
+    parts.assign(views)
+    table = f"{refused.name}_{'event' if is_last else 'fact'}_1"
+    last = parts.of(partition)[99].position
+    parts.rows(f"ALTER TABLE {table} ADD CHECK (position <> {last})")
+    parts.feed_all(views, Random(3))
+    assert list(views.stopped()) == [refused.name]
+    assert "CheckViolation" in views.stopped()[refused.name]
+    expected, found = folded(log), tables(parts.reader())
+    assert {name for name in expected if found[name] != expected[name]} == {refused.name}
+    stand = {row[0]: row[2] for row in parts.rows(PROGRESS) if row[1] == partition}
+    assert stand[refused.name] < last
+    assert {status.name for status in parts.reader().status() if status.error} == {refused.name}
+    parts.rows(f"ALTER TABLE {table} DROP CONSTRAINT {table}_position_check")
+    mended = parts.views()
+    parts.assign(mended)
+    parts.feed_all(mended)
+    assert tables(parts.reader()) == expected
 
 
 def test_who_lost_a_partition_writes_nothing_to_it_any_more(log, partitions):
