@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import uuid4
 
-from domain.shared.activity import RecordedEvent
+from infrastructure.kafka.partitions import PartitionPage
 from infrastructure.views.postgres import PostgresViews
 from projections.engine import generations
 from projections.engine.collection import uncollected
 from projections.engine.errors import ViewFenced, ViewOfLaterRelease
 from projections.engine.generations import Connection, Generation, Progress
 from projections.engine.projection import Projection
-from projections.engine.writer import ViewWriter, commit, no_failpoint
+from projections.engine.writer import Folded, ViewWriter, commit, no_failpoint
 
 _logger = logging.getLogger(__name__)
 
@@ -69,22 +69,29 @@ class PartitionedViews:
         self._writers[partition] = {name: self._writer(row, partition) for name, row in taken.items()}
         return _resume(list(taken.values()))
 
-    def apply(self, partition: int, page: Sequence[RecordedEvent], next_offset: int) -> None:
-        """Fold a page into each running view; views that have it already leave it.
+    def apply(self, pages: Sequence[PartitionPage]) -> Mapping[int, ViewFenced]:
+        """Fold pages of several partitions, one of each at most, into each running view, in one transaction;
+        views that have a page already leave it.
 
-        Raises ViewFenced if another process has the partition now, and what `away` names; then nothing that
-        was not committed counts, and the partition has to be taken again.
+        Returns the partitions that another process has now. Raises what `away` names; of both nothing counts
+        that was not committed, and the partitions have to be taken again.
         """
-        writers = self._writers.get(partition)
-        if writers is None:
-            raise ViewFenced(f"partition {partition} is not held here", partition=partition)
+        held = {page.partition: page for page in pages if page.partition in self._writers}
         with uncollected():
-            folded = [each for writer in writers.values() if (each := writer.fold(page, next_offset))]
+            folded = [
+                each
+                for name in self._projections
+                for partition, page in sorted(held.items())
+                if (each := self._writers[partition][name].fold(page.events, page.next_offset))
+            ]
             commit(self._store, folded, self._hit)
-            for each in folded:
-                if each.writer.is_stopped:
-                    self._stopped(each.writer, page, next_offset)
+            fenced = self._looked_after(folded, held)
         self._store.tell()
+        for page in pages:
+            if page.partition not in held:
+                detail = f"partition {page.partition} is not held here"
+                fenced[page.partition] = ViewFenced(detail, partition=page.partition)
+        return fenced
 
     def revoked(self, partition: int) -> None:
         """Forget what is held in memory for the partition; nothing is written."""
@@ -106,7 +113,21 @@ class PartitionedViews:
             self.revoked(partition)
         self._store.close()
 
-    def _stopped(self, writer: ViewWriter, page: Sequence[RecordedEvent], next_offset: int) -> None:
+    def _looked_after(
+        self, folded: Sequence[Folded], pages: Mapping[int, PartitionPage]
+    ) -> dict[int, ViewFenced]:
+        """Those that stopped: poisoned, served by another generation, or another process's with its whole
+        partition.
+        """
+        fenced: dict[int, ViewFenced] = {}
+        for writer in (each.writer for each in folded if each.writer.is_stopped):
+            try:
+                self._look_after(writer, pages[writer.partition])
+            except ViewFenced as another:
+                fenced[writer.partition] = another
+        return fenced
+
+    def _look_after(self, writer: ViewWriter, page: PartitionPage) -> None:
         """Go on with the generation that serves, if a rebuild let another take its place. Raises ViewFenced
         if another process has the partition.
         """
@@ -118,7 +139,7 @@ class PartitionedViews:
             _logger.info("%s is served by generation %d now", name, served.generation)
             writer.close()
             writer = self._writers[partition][name] = self._writer(served, partition)
-            writer.apply(page, next_offset)
+            writer.apply(page.events, page.next_offset)
         if writer.fenced is not None:
             raise writer.fenced
         if writer.is_stopped:

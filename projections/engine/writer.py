@@ -1,14 +1,15 @@
 """The writer of one generation folds pages in memory; what several of them folded is committed together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from domain.shared.activity import RecordedEvent
 from projections.engine import generations
 from projections.engine.errors import ViewFenced
-from projections.engine.generations import Connection, Generation, Move
+from projections.engine.generations import Connection, Generation, Move, StoredRelation
 from projections.engine.projection import Changes, Rows
 from projections.engine.store import ViewStore
+from projections.temporal import Values
 
 
 def no_failpoint(name: str) -> None:
@@ -121,17 +122,6 @@ class ViewWriter:
             folded.kafka_offset,
         )
 
-    def write(self, connection: Connection, folded: Folded) -> None:
-        """Write the rows of what was folded, and that the view stops there if it does."""
-        for name, inserts, closes in folded.changes:
-            stored = self.generation.stored[name]
-            if closes:
-                self._store.end(connection, stored, closes)
-            if inserts:
-                self._store.insert(connection, stored, inserts)
-        if folded.error is not None:
-            self._mark_stopped(connection, folded.error)
-
     def committed(self, folded: Folded) -> None:
         """What was folded is there for good."""
         self.position = folded.reached
@@ -148,11 +138,12 @@ class ViewWriter:
         self.error = f"page {folded.first}..{folded.reached}: {type(error).__name__}: {error}"
         try:
             with self._store.write() as connection:
-                self._mark_stopped(connection, self.error)
+                self.mark_stopped(connection, self.error)
         except Exception as second:
             self.error = f"{self.error}; could not be recorded: {type(second).__name__}: {second}"
 
-    def _mark_stopped(self, connection: Connection, error: str) -> None:
+    def mark_stopped(self, connection: Connection, error: str) -> None:
+        """Record that this view cannot go on."""
         generations.mark_stopped(connection, self.generation, self._owner, error, self.partition)
 
     def forget(self) -> None:
@@ -216,9 +207,27 @@ def _write(store: ViewStore, folded: Sequence[Folded], hit: Callable[[str], None
     with store.write() as connection:
         generations.advance(connection, [each.writer.move(each) for each in folded])
         hit("projection.after_position")
+        for stored, inserts, closes in _by_table(folded):
+            if closes:
+                store.end(connection, stored, closes)
+            if inserts:
+                store.insert(connection, stored, inserts)
         for each in folded:
-            each.writer.write(connection, each)
+            if each.error is not None:
+                each.writer.mark_stopped(connection, each.error)
         hit("projection.before_commit")
     hit("projection.after_commit")
     for each in folded:
         each.writer.committed(each)
+
+
+def _by_table(folded: Sequence[Folded]) -> Iterable[tuple[StoredRelation, list[Values], list[Values]]]:
+    """Rows to insert and to close: pages of several partitions fill the same tables."""
+    found: dict[str, tuple[StoredRelation, list[Values], list[Values]]] = {}
+    for each in folded:
+        for name, inserts, closes in each.changes:
+            stored = each.writer.generation.stored[name]
+            of_table = found.setdefault(stored.table.name, (stored, [], []))
+            of_table[1].extend(inserts)
+            of_table[2].extend(closes)
+    return found.values()

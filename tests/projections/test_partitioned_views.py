@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from domain.catalogue import EVENTS
+from infrastructure.kafka.partitions import PartitionPage
 from infrastructure.views import PROJECTIONS, open_views
 from projections import registry, runs
 from projections.engine.errors import ViewFenced, ViewOfLaterRelease
@@ -68,8 +69,8 @@ def test_pages_that_come_twice_or_overlap_change_nothing(log, partitions):
     for partition in parts.at:
         events = parts.of(partition)
         for end in range(0, len(events), 40):
-            views.apply(partition, events[max(0, end - 60) : end], end)
-            views.apply(partition, events[:end], end)
+            views.apply([PartitionPage(partition, events[max(0, end - 60) : end], end)])
+            views.apply([PartitionPage(partition, events[:end], end)])
         parts.at[partition] = max(0, len(events) - 100)
     parts.feed_all(views)
     assert tables(parts.reader()) == folded(log)
@@ -142,7 +143,7 @@ def test_who_lost_a_partition_writes_nothing_to_it_any_more(log, partitions):
     parts.assign(heir)
     before = parts.rows(PROGRESS)
     with pytest.raises(ViewFenced):
-        zombie.apply(partition, parts.of(partition)[50:60], 60)
+        parts.feed(zombie, partition, 10)
     assert parts.rows(PROGRESS) == before
     parts.feed_all(heir)
     assert tables(parts.reader()) == folded(log)
@@ -206,7 +207,7 @@ def test_a_view_of_an_earlier_release_is_folded_afresh(log, partitions):
     views = parts.views(later)
     assert parts.assign(views)[partition] == (None, 0)
     with pytest.raises(ViewFenced):
-        former.apply(partition, parts.of(partition), len(parts.of(partition)))
+        parts.feed(former, partition)
     parts.feed_all(views)
     numbers = parts.rows("SELECT DISTINCT generation FROM view_generation WHERE projection = 'runs'")
     assert numbers == [(2,)]
@@ -240,7 +241,7 @@ def test_who_lost_a_partition_does_not_come_back_by_a_rebuild(log, partitions):
     reader.rebuild()
     before = parts.rows(PROGRESS)
     with pytest.raises(ViewFenced):
-        zombie.apply(partition, parts.of(partition)[50:], len(parts.of(partition)))
+        parts.feed(zombie, partition)
     assert parts.rows(PROGRESS) == before
     parts.feed_all(heir)
     assert tables(reader) == folded(log)
