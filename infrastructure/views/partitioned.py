@@ -18,6 +18,8 @@ from projections.engine.generations import Connection, Generation, Progress
 from projections.engine.projection import Projection
 from projections.engine.writer import Folded, ViewWriter, commit, no_failpoint
 
+_LOCK_S = 6
+"""How long a former owner may take: longer than the server lets a transaction be idle."""
 _logger = logging.getLogger(__name__)
 
 
@@ -60,14 +62,19 @@ class PartitionedViews:
     def assigned(self, partition: int) -> Resume:
         """Take the partition over from whoever had it: they can write nothing to it any more."""
         self.revoked(partition)
+        taken = self._store.patiently(lambda: self._take_over(partition))
+        self._writers[partition] = {name: self._writer(row, partition) for name, row in taken.items()}
+        return _resume(list(taken.values()))
+
+    def _take_over(self, partition: int) -> dict[str, Progress]:
+        """The progress rows of all views, which somebody may have in hand."""
         with self._store.arrange() as connection:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_S}s'")
             stored = generations.all_progress(connection)
-            taken = {
+            return {
                 name: self._taken(connection, projection, partition, stored)
                 for name, projection in self._projections.items()
             }
-        self._writers[partition] = {name: self._writer(row, partition) for name, row in taken.items()}
-        return _resume(list(taken.values()))
 
     def apply(self, pages: Sequence[PartitionPage]) -> Mapping[int, ViewFenced]:
         """Fold pages of several partitions, one of each at most, into each running view, in one transaction;
@@ -86,7 +93,6 @@ class PartitionedViews:
             ]
             commit(self._store, folded, self._hit)
             fenced = self._looked_after(folded, held)
-        self._store.tell()
         for page in pages:
             if page.partition not in held:
                 detail = f"partition {page.partition} is not held here"

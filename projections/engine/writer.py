@@ -1,15 +1,14 @@
 """The writer of one generation folds pages in memory; what several of them folded is committed together."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from domain.shared.activity import RecordedEvent
 from projections.engine import generations
 from projections.engine.errors import ViewFenced
-from projections.engine.generations import Connection, Generation, Move, StoredRelation
+from projections.engine.generations import Connection, Generation, Move
 from projections.engine.projection import Changes, Rows
-from projections.engine.store import ViewStore
-from projections.temporal import Values
+from projections.engine.store import TableChanges, ViewStore
 
 
 def no_failpoint(name: str) -> None:
@@ -207,11 +206,7 @@ def _write(store: ViewStore, folded: Sequence[Folded], hit: Callable[[str], None
     with store.write() as connection:
         generations.advance(connection, [each.writer.move(each) for each in folded])
         hit("projection.after_position")
-        for stored, inserts, closes in _by_table(folded):
-            if closes:
-                store.end(connection, stored, closes)
-            if inserts:
-                store.insert(connection, stored, inserts)
+        store.write_rows(connection, _by_table(folded))
         for each in folded:
             if each.error is not None:
                 each.writer.mark_stopped(connection, each.error)
@@ -221,13 +216,13 @@ def _write(store: ViewStore, folded: Sequence[Folded], hit: Callable[[str], None
         each.writer.committed(each)
 
 
-def _by_table(folded: Sequence[Folded]) -> Iterable[tuple[StoredRelation, list[Values], list[Values]]]:
-    """Rows to insert and to close: pages of several partitions fill the same tables."""
-    found: dict[str, tuple[StoredRelation, list[Values], list[Values]]] = {}
+def _by_table(folded: Sequence[Folded]) -> list[TableChanges]:
+    """Pages of several partitions fill the same tables."""
+    found: dict[str, TableChanges] = {}
     for each in folded:
         for name, inserts, closes in each.changes:
             stored = each.writer.generation.stored[name]
-            of_table = found.setdefault(stored.table.name, (stored, [], []))
-            of_table[1].extend(inserts)
-            of_table[2].extend(closes)
-    return found.values()
+            changes = found.setdefault(stored.table.name, TableChanges(stored, [], []))
+            changes.inserts.extend(inserts)
+            changes.closes.extend(closes)
+    return list(found.values())
