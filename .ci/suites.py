@@ -30,6 +30,7 @@ HEAVY = (
 TOOLS = {
     "git": "apt-get install git (the documents' tests look at the committed files)",
     "curl": "apt-get install curl (the README's lines are run)",
+    "bwrap": "apt-get install bubblewrap (level L3 of the sandbox is proved)",
     "strace": "apt-get install strace (the guarantees count the syncs of an append)",
     "java": "apt-get install openjdk-17-jre-headless (a real Kafka is started)",
     "mvn": "apt-get install maven (it resolves Kafka's jars, once a machine)",

@@ -60,7 +60,6 @@ class PostgresReadConnections:
             settings=READER_SETTINGS,
             pool_size=POOL_SIZE,
             overflow=OVERFLOW,
-            pre_ping=False,
             autocommit=True,
         )
 

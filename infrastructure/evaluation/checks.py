@@ -1,8 +1,12 @@
-"""The checks of an evaluation. Each runs in a process of its own; what it may say is judged here."""
+"""The checks of an evaluation. Each runs in a process of its own; what it may say is judged here.
+
+Checks run beside each other: one reads what another found out only if it needs it (`NEEDS`), or waits for it.
+"""
 
 import json
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,13 +44,15 @@ class Evaluation:
     work: Path
     python: Path
     timeout_s: float
-    stop: threading.Event | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
     sandbox: Sandbox = field(default_factory=Sandbox)
     limits: Limits = field(default_factory=Limits)
     schema: dict[str, Any] = field(default_factory=dict[str, Any])
     columns: dict[str, str] = field(default_factory=dict[str, str])
-    report: list[str] = field(default_factory=list[str])
-    rehearsed: "Rehearsed | None" = None
+    output: dict[str, str] = field(default_factory=dict[str, str])
+    """Of each check: what its processes printed."""
+    rehearsed: "Future[Rehearsed | None]" = field(default_factory=Future)
+    """What the check of lookahead found; None: it came to nothing."""
 
 
 class _Probed(msgspec.Struct, forbid_unknown_fields=True):
@@ -160,7 +166,7 @@ def _inventory(evaluation: Evaluation) -> _Inventory:
     folder = evaluation.work / "inventory"
     result = result_path(folder)
     task = {"package": str(evaluation.package), "result": str(result)}
-    _confined(evaluation, "inventory", folder, ["-m", "optaic.mlops.runner.inventory"], task)
+    _confined(evaluation, "tests", folder, ["-m", "optaic.mlops.runner.inventory"], task)
     try:
         held = msgspec.json.decode(result.read_bytes(), type=_Inventory)
     except (msgspec.DecodeError, OSError) as error:
@@ -174,7 +180,12 @@ def _inventory(evaluation: Evaluation) -> _Inventory:
 
 def lookahead(evaluation: Evaluation) -> str:
     """Features and predictions of a date stay as they are when what came later is cut off or changed."""
-    found = evaluation.rehearsed = _rehearsed(evaluation, "lookahead")
+    try:
+        found = _rehearsed(evaluation, "lookahead")
+    except BaseException:
+        evaluation.rehearsed.set_result(None)
+        raise
+    evaluation.rehearsed.set_result(found)
     if found.findings:
         raise CheckFailed("\n".join([f"on {found.sample}:", *found.findings]))
     if found.not_checked or not all(found.compared):
@@ -186,12 +197,12 @@ def lookahead(evaluation: Evaluation) -> str:
 
 def determinism(evaluation: Evaluation) -> str:
     """Trained and asked again in a new process, the model file and the predictions are the same."""
-    first = evaluation.rehearsed
+    second = _rehearsed(evaluation, "determinism")
+    first = evaluation.rehearsed.result()
     if first is None:
         raise CheckFailed("there was no first training to compare with")
     if first.not_checked:
         return f"not checked: {first.not_checked}"
-    second = _rehearsed(evaluation, "determinism")
     differ = [
         what
         for what, one, other in (
@@ -208,7 +219,7 @@ def determinism(evaluation: Evaluation) -> str:
 
 def scale_free(evaluation: Evaluation) -> str:
     """Features and target stay as they are when an input that says so is on another scale (L3)."""
-    found, roles = evaluation.rehearsed, evaluation.manifest.scale_free_roles
+    found, roles = evaluation.rehearsed.result(), evaluation.manifest.scale_free_roles
     if found is None or found.not_checked:
         why = found.not_checked if found else "there was no training on a sample"
         raise CheckFailed(f"scale_free is not proved: {why}; give the definition a tests/reference_sample.py")
@@ -263,9 +274,10 @@ CHECKS: dict[str, Callable[[Evaluation], str]] = {
     "scale_free": scale_free,
     "style": style,
 }
-"""In this order; the structure was checked before. A check that needs another one's result stands after
-it.
-"""
+"""In the order of the report; the structure was checked before."""
+
+BEGUN = ("requirements", "interface", "tests", "lookahead", "determinism", "style", "schema", "scale_free")
+"""In this order they begin: what takes long first, and each after those that it waits for."""
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "schema": ("interface",),
@@ -274,6 +286,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "scale_free": ("interface", "lookahead"),
 }
 """A check is left out where one of these failed: it would only say so again."""
+
+BEFORE: dict[str, tuple[str, ...]] = {**NEEDS, "determinism": ("interface",)}
+"""A check begins when these have ended. Determinism trains while lookahead is looked for, then compares."""
 
 
 def _confined(
@@ -290,7 +305,8 @@ def _confined(
         read_only=(evaluation.package,),
     )
     output = ended.output.replace(f"{evaluation.work}/", "")  # where the service keeps its data is not told
-    evaluation.report.append(f"== {name}: exit code {ended.exit_code}\n{output}")
+    said = evaluation.output.get(name, "")
+    evaluation.output[name] = f"{said}== {name}: exit code {ended.exit_code}\n{output}\n"
     if ended.refusal is not None:
         raise CheckFailed(f"the sandbox could not be made: {ended.refusal}")
     if ended.excess is not None:

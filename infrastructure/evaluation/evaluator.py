@@ -1,7 +1,10 @@
 """Check a package and judge it."""
 
+import os
 import threading
 import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +12,13 @@ from typing import Any
 from domain.ml_module_def.events import Check
 from domain.ml_module_def.manifest import Manifest
 from domain.shared.errors import RuleBroken
-from infrastructure.evaluation.checks import CHECKS, NEEDS, CheckFailed, Evaluation
+from infrastructure.evaluation.checks import BEFORE, BEGUN, CHECKS, NEEDS, CheckFailed, Evaluation
 from infrastructure.packages import inspect_zip, unpack
 from infrastructure.processes.sandbox import Limits, Sandbox
 
 DETAIL_CHARACTERS = 2000
+_AT_ONCE = 2
+"""More would cost memory, and wait for the two rehearsals all the same."""
 
 
 @dataclass(frozen=True)
@@ -52,26 +57,54 @@ def evaluate(
         work,
         python,
         timeout_s,
-        stop,
+        stop or threading.Event(),
         sandbox=sandbox or Sandbox(),
         limits=limits or Limits(),
     )
     checks = [_structure(evaluation, package_zip)]
-    for name, check in CHECKS.items():
-        failed = {one.name for one in checks if not one.ok}
-        is_asked = name != "scale_free" or manifest.scale_free_roles
-        if not is_asked or failed & {"structure", *NEEDS.get(name, ())}:
-            continue
-        checks.append(_checked(evaluation, name, check))
+    if checks[0].ok:
+        checks += _side_by_side(evaluation)
     passed = all(check.ok for check in checks)
     return EvaluationResult(
         verdict="passed" if passed else "failed",
         sandbox_level=evaluation.sandbox.level,
         checks=tuple(checks),
-        report="\n".join(evaluation.report) + "\n",
+        report="".join(_reported(evaluation, check) for check in checks),
         hyper_parameter_schema=evaluation.schema if passed else {},
         output_columns=evaluation.columns if passed else {},
     )
+
+
+def _side_by_side(evaluation: Evaluation) -> Sequence[Check]:
+    """Some checks at once; those that count, in the order of the report."""
+    asked = [name for name in BEGUN if name != "scale_free" or evaluation.manifest.scale_free_roles]
+    begun: dict[str, Future[Check | None]] = {}
+    with ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1), "check") as threads:
+        try:
+            for name in asked:
+                before = [begun[other] for other in BEFORE.get(name, ())]
+                begun[name] = threads.submit(_in_turn, evaluation, name, before)
+            ended = {name: future.result() for name, future in begun.items()}
+        except KeyboardInterrupt:
+            evaluation.stop.set()
+            raise
+    return [check for name in CHECKS if (check := ended.get(name)) is not None and _counts(name, ended)]
+
+
+def _in_turn(evaluation: Evaluation, name: str, before: Sequence[Future[Check | None]]) -> Check | None:
+    """Wait for the checks before it; None where one of them failed."""
+    if not all((check := other.result()) is not None and check.ok for other in before):
+        return None
+    return _checked(evaluation, name, CHECKS[name])
+
+
+def _counts(name: str, ended: Mapping[str, Check | None]) -> bool:
+    return all((check := ended[other]) is not None and check.ok for other in NEEDS.get(name, ()))
+
+
+def _reported(evaluation: Evaluation, check: Check) -> str:
+    verdict = "ok" if check.ok else "FAILED"
+    return f"{evaluation.output.get(check.name, '')}== {check.name}: {verdict}, {check.detail}\n"
 
 
 def _structure(evaluation: Evaluation, package_zip: Path) -> Check:
@@ -96,5 +129,4 @@ def _checked(evaluation: Evaluation, name: str, check: Any) -> Check:
     except CheckFailed as failure:
         detail, ok = str(failure), False
     seconds = round(time.monotonic() - begun, 3)
-    evaluation.report.append(f"== {name}: {'ok' if ok else 'FAILED'}, {detail}")
     return Check(name=name, ok=ok, seconds=seconds, detail=detail[:DETAIL_CHARACTERS])

@@ -18,6 +18,7 @@ EXCESS: Mapping[Excess, str] = {
     "processes": "too many processes",
     "memory": "more memory than a check may have",
     "disk": "more or larger files than a check may have",
+    "disk_full": "hardly any room is left on the disk",
 }
 """What was too much, in words."""
 

@@ -9,6 +9,7 @@ from typing import Literal
 from domain.shared.errors import RuleBroken
 from infrastructure.execution.errors import (
     RunCrashed,
+    RunDiskFull,
     RunDiskLimit,
     RunKilled,
     RunLeaseExpired,
@@ -30,11 +31,14 @@ _OUT_OF_MEMORY = re.compile(
 _FILE_TOO_LARGE = re.compile(r"\[Errno 27\]|File too large \(os error 27\)")
 _NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """What would steer a terminal, turn text around, or cannot be stored."""
+_SIGNAL_NAMES = {int(one): one.name for one in signal.Signals}
+"""Not of every number that a signal may have."""
 
 _EXCESS: Mapping[Excess, tuple[type[RuleBroken], str]] = {
     "processes": (RunProcessLimit, "the run had more processes than a run may have"),
     "memory": (RunMemoryLimit, "all processes of the run needed more memory than its limit"),
     "disk": (RunDiskLimit, "the run wrote more or larger files than a run may have"),
+    "disk_full": (RunDiskFull, "hardly any room is left on the disk; runs end before the service has none"),
 }
 
 
@@ -59,7 +63,7 @@ def failure_of(ending: Ending) -> RuleBroken | None:
     if stopped is not None:
         return stopped
     if ending.refusal is not None:
-        return SandboxFailed(ending.refusal)
+        return SandboxFailed(_told(ending, ending.refusal))
     if ending.excess is not None:
         broken, words = _EXCESS[ending.excess]
         return broken(_told(ending, words))
@@ -97,7 +101,9 @@ def _stopped(stop: Stop | None) -> RuleBroken | None:
 
 
 def _exit_words(code: int) -> str:
-    return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    return f"ended by {_SIGNAL_NAMES.get(-code, f'signal {-code}')}"
 
 
 def _told(ending: Ending, what: str) -> str:

@@ -38,6 +38,13 @@ class RunDiskLimit(RuleBroken):
     remedy = "Keep less on disk in the definition's code; results are staged, inputs are there already."
 
 
+class RunDiskFull(RuleBroken):
+    """The disk that runs write to is nearly full."""
+
+    kind = Kind.UNAVAILABLE
+    remedy = "Make room on the disk of the data folder or of the worker, then submit a new run with retry_of."
+
+
 class RunCrashed(RuleBroken):
     """The run's process ended with an error."""
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import socket
 import threading
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from domain.shared.errors import RuleBroken
 from infrastructure.evaluation import evaluate
 from infrastructure.execution.ending import shown
 from infrastructure.execution.errors import RunCrashed, RunWorkerLost
+from infrastructure.execution.removal import remove_folder
 from infrastructure.execution.run_folder import RunFolder, make_run_folder
 from infrastructure.execution.supervision import Supervision, Surroundings
 from infrastructure.execution.work import RunWork, Unevaluated
@@ -49,8 +49,8 @@ class LocalExecutor:
 
     def start(self) -> None:
         """Fail the runs of a former life, then begin to look for work."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True, mode=0o700)
+        remove_folder(self._folder)
+        self._folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         for run_id in self._source.running_runs(self.worker):
             self._fail(run_id, RunWorkerLost("the service ended while the run was running"), None)
         self._dispatcher = threading.Thread(target=self._dispatch, name="executor", daemon=True)
@@ -216,7 +216,7 @@ class LocalExecutor:
 
     def _evaluate(self, tenant: str, manifest: Manifest) -> None:
         place = self._folder / f"evaluation-{tenant}-{manifest.name}-{manifest.version}-{os.getpid()}"
-        shutil.rmtree(place, ignore_errors=True)
+        remove_folder(place)
         try:
             package = self._around.artifacts.checked_path(manifest.package_sha256)
             result = evaluate(
@@ -246,4 +246,4 @@ class LocalExecutor:
                 ),
             )
         finally:
-            shutil.rmtree(place, ignore_errors=True)
+            remove_folder(place)

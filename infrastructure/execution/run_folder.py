@@ -1,11 +1,11 @@
 """The folder of one run: what its process may use, and what only the executor touches."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from application.ports import ArtifactStore
 from infrastructure.artifacts.archive import Limits, extract
+from infrastructure.execution.removal import remove_folder
 from infrastructure.execution.work import RunWork
 from infrastructure.packages import unpack
 
@@ -52,7 +52,7 @@ class RunFolder:
 
     def remove(self) -> None:
         """Delete everything."""
-        shutil.rmtree(self.root, ignore_errors=True)
+        remove_folder(self.root)
 
 
 def make_run_folder(root: Path, work: RunWork, artifacts: ArtifactStore) -> RunFolder:

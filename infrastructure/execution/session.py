@@ -5,7 +5,8 @@ import math
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -19,8 +20,9 @@ from domain.run.commands import LogMetrics
 from domain.run.pins import MetricName, MetricPoint
 from domain.shared.errors import RuleBroken
 from infrastructure.artifacts.archive import write_canonical_zip
+from infrastructure.execution.account import Account
 from infrastructure.execution.errors import RunCallMalformed, RunModelUnsafe
-from infrastructure.execution.run_folder import RunFolder
+from infrastructure.execution.run_folder import MODEL_LIMITS, RunFolder
 from infrastructure.execution.staging import copy_file, copy_folder
 from infrastructure.execution.watched_inputs import feature_roles
 from infrastructure.execution.work import InputSource, RunWork, WorkSource
@@ -29,11 +31,14 @@ from optaic.mlops.runner.protocol import METRIC_POINTS_MAX
 
 FACTS_BYTES_MAX = 32 * 1024
 FACTS_DEEP_MAX = 16
+OUTPUT_BYTES_MAX = 1024**3
+MODEL_BYTES_MAX = MODEL_LIMITS.archive_bytes - 16 * 1024**2
+"""Its archive names its files, too."""
 REPORT_BYTES_MAX = 16 * 1024**2
 REPORTS = ("report", "evidently")
 """What a run may hand in to be read; the facts name each by its hash."""
-READ_BYTES_MAX = 8 * 1024**3
-"""How much a run may read in all: each answer is a file in its folder."""
+CALENDARS_MAX = 16
+"""How many calendars a run may ask for: to work one out, when it is first asked for, takes a second."""
 Answer = dict[str, Any]
 
 
@@ -85,7 +90,13 @@ class RunSession:
     """Answers calls and remembers what was staged and handed over, until the process has ended."""
 
     def __init__(
-        self, work: RunWork, folder: RunFolder, datasets: DatasetStore, sessions: Sessions, source: WorkSource
+        self,
+        work: RunWork,
+        folder: RunFolder,
+        datasets: DatasetStore,
+        sessions: Sessions,
+        source: WorkSource,
+        account: Account | None = None,
     ) -> None:
         self._work = work
         self._primary = next((one for one in work.inputs if one.use == "input"), None)
@@ -95,8 +106,9 @@ class RunSession:
         self._source = source
         self._lock = threading.Lock()
         self._files = 0
-        self._bytes_left = READ_BYTES_MAX
-        self._answered: dict[tuple[str, datetime, bool], Answer] = {}
+        self._account = account or Account()
+        self._calendars = set[str]()
+        self._answered: dict[object, Answer] = {}
         self.renewed = time.monotonic()
         """When the run last called, on the monotonic clock."""
         self.progress = (0.0, "starting")
@@ -183,6 +195,7 @@ class RunSession:
         key = (source.role, wanted.as_of, wanted.revisions)
         if key in self._answered:
             return self._answered[key]
+        self._account.charge("reads", 1)
         if wanted.revisions:
             frame = self._datasets.read_revisions(source.manifest_sha256, wanted.as_of)
         else:
@@ -204,18 +217,27 @@ class RunSession:
 
     def _sessions(self, arguments: object) -> Answer:
         wanted = msgspec.convert(arguments, _Sessions)
+        key = (wanted.calendar, wanted.first, wanted.last)
+        if key in self._answered:
+            return self._answered[key]
+        self._calendars.add(wanted.calendar)
+        if len(self._calendars) > CALENDARS_MAX:
+            raise RunCallMalformed(f"the run asked for more than {CALENDARS_MAX} calendars")
+        self._account.charge("reads", 1)
         closes = self._calendar.closes(wanted.calendar, wanted.first, wanted.last)
         schema = {"date": pl.Date(), "close": pl.Datetime("us", "UTC")}
-        return self._file(pl.DataFrame(list(closes), schema=schema, orient="row"))
+        self._answered[key] = self._file(pl.DataFrame(list(closes), schema=schema, orient="row"))
+        return self._answered[key]
 
     def _file(self, frame: pl.DataFrame) -> Answer:
         self._files += 1
         path = self._folder.inputs / f"{self._files:04d}.arrow"
         frame.write_ipc(path)
-        self._bytes_left -= path.stat().st_size
-        if self._bytes_left < 0:
+        try:
+            self._account.charge("read_bytes", path.stat().st_size)
+        except RunCallMalformed:
             path.unlink()
-            raise RunCallMalformed(f"the run has read more than {READ_BYTES_MAX} bytes")
+            raise
         return {"path": str(path)}
 
     def _log_metrics(self, arguments: object) -> Answer:
@@ -225,6 +247,8 @@ class RunSession:
         infinite = next((point.name for point in points if not math.isfinite(point.value)), None)
         if infinite:
             raise RunCallMalformed(f"the metric {infinite!r} is not finite")
+        self._account.charge("metric_batches", 1)
+        self._account.charge("metric_points", len(points))
         self._source.log_metrics(LogMetrics(run_id=self._work.run.run_id, points=points))
         return {}
 
@@ -236,7 +260,8 @@ class RunSession:
     def _stage_output(self, arguments: object) -> Answer:
         told = msgspec.convert(arguments, _Staged)
         staged = self._folder.staged / "output.parquet"
-        copy_file(self._folder.work, told.path, staged)
+        with self._staging(staged, OUTPUT_BYTES_MAX) as bytes_max:
+            copy_file(self._folder.work, told.path, staged, bytes_max=bytes_max)
         self.output = staged
         self.decisions = told.decisions
         return {}
@@ -245,11 +270,16 @@ class RunSession:
         """What is checked and packed is a copy: the run may change its own files meanwhile."""
         told = msgspec.convert(arguments, _Staged)
         copy, staged = self._folder.staged / "files", self._folder.staged / "artifact.zip"
+        self.artifact = None
         try:
-            copy_folder(self._folder.work, told.path, copy)
+            with self._staging(copy, MODEL_BYTES_MAX) as bytes_max:
+                entries = MODEL_LIMITS.members
+                copy_folder(self._folder.work, told.path, copy, bytes_max=bytes_max, entries_max=entries)
             unsafe = pickled_file(copy)
             if unsafe is not None:
-                raise RunModelUnsafe(f"{unsafe} is a pickle: reading it would run what it holds")
+                raise RunModelUnsafe(
+                    f"{unsafe} is or holds a pickle, or too much to tell: reading it could run what it holds"
+                )
             write_canonical_zip(copy, staged)
         finally:
             shutil.rmtree(copy, ignore_errors=True)
@@ -259,9 +289,21 @@ class RunSession:
     def _stage_report(self, arguments: object) -> Answer:
         told = msgspec.convert(arguments, _Report)
         staged = self._folder.staged / told.name
-        copy_file(self._folder.work, told.path, staged, bytes_max=REPORT_BYTES_MAX)
+        with self._staging(staged, REPORT_BYTES_MAX) as bytes_max:
+            copy_file(self._folder.work, told.path, staged, bytes_max=bytes_max)
         self.reports[told.name] = staged
         return {}
+
+    @contextmanager
+    def _staging(self, place: Path, bytes_max: int) -> Iterator[int]:
+        """How many bytes a call may copy to a place. What lies there then counts, refused or not."""
+        left = self._account.staged_bytes
+        try:
+            yield min(bytes_max, left)
+        finally:
+            files = [place] if place.is_file() else place.rglob("*")
+            copied = sum(one.stat().st_size for one in files if one.is_file())
+            self._account.charge("staged_bytes", min(copied, left))
 
     def _complete(self, arguments: object) -> Answer:
         told = msgspec.convert(arguments, _Results)

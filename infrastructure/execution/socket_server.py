@@ -5,6 +5,7 @@ import logging
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,10 @@ from optaic.mlops.runner.protocol import CALL_BYTES_MAX, FrameMalformed, receive
 CONNECTIONS_MAX = 16
 CONTAINERS_MAX = 50_000
 """Lists and objects in one call: a few bytes of JSON become a hundred of memory each."""
+CALLS_AT_ONCE, CALLS_A_SECOND = 10_000.0, 1_000.0
+"""What a run may ask: the first without a pause, then the second. It is the service that answers."""
+CALL_BYTES, CONNECTION_CALLS = 4096, 10
+"""A call counts once more for so many bytes; a new connection counts like so many calls."""
 PATH_BYTES_MAX = 100
 """The kernel takes 107 bytes for the path of a Unix socket."""
 _log = logging.getLogger(__name__)
@@ -54,18 +59,47 @@ def _decoded(content: bytes) -> dict[str, Any]:
         raise FrameMalformed(f"a call is not a JSON object: {error}") from error
 
 
+class Pace:
+    """Lets calls through at a bounded rate, those of all connections together."""
+
+    def __init__(self, at_once: float, a_second: float) -> None:
+        self._at_once = self._left = at_once
+        self._a_second = a_second
+        self._seen = time.monotonic()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    def wait(self, calls: float) -> None:
+        """Come back once so many calls may go on."""
+        with self._lock:
+            now = time.monotonic()
+            self._left = min(self._at_once, self._left + (now - self._seen) * self._a_second) - calls
+            self._seen = now
+            behind_s = -self._left / self._a_second
+        if behind_s > 0:
+            self._ended.wait(behind_s)
+
+    def end(self) -> None:
+        """Nobody waits any more."""
+        self._ended.set()
+
+
 class _Server:
     def __init__(self, listener: socket.socket, respond: Respond) -> None:
         self._listener = listener
         self._respond = respond
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._decoding = threading.Lock()
+        """One at a time: a run's threads are one of those that the interpreter gives its turns to."""
+        self._pace = Pace(CALLS_AT_ONCE, CALLS_A_SECOND)
 
     def start(self) -> None:
         threading.Thread(target=self._accept, name="run-socket", daemon=True).start()
 
     def stop(self) -> None:
         """Close everything; threads that wait for a frame end with their connection."""
+        self._pace.end()
         with self._lock:
             open_ones = [self._listener, *self._connections]
         for one in open_ones:
@@ -79,6 +113,7 @@ class _Server:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            self._pace.wait(CONNECTION_CALLS)
             with self._lock:
                 full = len(self._connections) >= CONNECTIONS_MAX
                 if not full:
@@ -91,7 +126,10 @@ class _Server:
     def _talk(self, connection: socket.socket) -> None:
         try:
             while (content := receive_content(connection, CALL_BYTES_MAX)) is not None:
-                send_frame(connection, self._respond(_decoded(content)))
+                self._pace.wait(1 + len(content) / CALL_BYTES)
+                with self._decoding:
+                    call = _decoded(content)
+                send_frame(connection, self._respond(call))
         except (FrameMalformed, OSError) as error:
             _log.debug("a run's connection ended: %s", error)
         finally:

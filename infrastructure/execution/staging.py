@@ -14,18 +14,22 @@ _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """A link in the name's last part is an error, and a pipe opens at once."""
 
 
-def copy_file(work: Path, told: str, target: Path, *, bytes_max: int | None = None) -> None:
-    """Copy a file of the run's folder. Raises RunOutputMalformed where it is none, or has more bytes."""
+def copy_file(work: Path, told: str, target: Path, *, bytes_max: int) -> None:
+    """Copy a file of the run's folder. Raises RunOutputMalformed where it is none, or has more bytes: those
+    that it says it has, which may be far more than it takes on the run's disk.
+    """
     with _opened(work, told) as (handle, name):
-        _copy(handle, name, target, bytes_max)
+        _copy(handle, name, target, _Room(bytes_max, 1))
 
 
-def copy_folder(work: Path, told: str, target: Path) -> None:
-    """Copy a folder of plain files into a new one. Raises RunOutputMalformed where it holds anything else."""
+def copy_folder(work: Path, told: str, target: Path, *, bytes_max: int, entries_max: int) -> None:
+    """Copy a folder of plain files into a new one. Raises RunOutputMalformed where it holds anything else, or
+    more bytes in all, or more files and folders.
+    """
     with _opened(work, told) as (handle, name):
         if not stat.S_ISDIR(os.fstat(handle).st_mode):
             raise RunOutputMalformed(f"{name} is not a folder with files")
-        _copy_entries(handle, target, FOLDERS_DEEP_MAX)
+        _copy_entries(handle, target, _Room(bytes_max, entries_max), FOLDERS_DEEP_MAX)
         if not any(target.iterdir()):
             raise RunOutputMalformed(f"{name} is not a folder with files")
 
@@ -60,12 +64,30 @@ def _opened_in(folder: int, name: str) -> int:
         raise RunOutputMalformed(f"{name[:100]!r} is not a file or folder of the run: {why}") from None
 
 
-def _copy(handle: int, name: str, target: Path, bytes_max: int | None) -> None:
+class _Room:
+    """How much more may be copied."""
+
+    def __init__(self, bytes_max: int, entries_max: int) -> None:
+        self._bytes_max, self._entries_max = bytes_max, entries_max
+        self._bytes_left, self._entries_left = bytes_max, entries_max
+
+    def take(self, name: str, size: int) -> None:
+        """Room for one file or folder, or RunOutputMalformed."""
+        self._bytes_left -= size
+        self._entries_left -= 1
+        if self._bytes_left < 0:
+            raise RunOutputMalformed(
+                f"up to {name}, it is more than the {self._bytes_max} bytes that it may have"
+            )
+        if self._entries_left < 0:
+            raise RunOutputMalformed(f"it is more than {self._entries_max} files and folders")
+
+
+def _copy(handle: int, name: str, target: Path, room: _Room) -> None:
     facts = os.fstat(handle)
     if not stat.S_ISREG(facts.st_mode):
         raise RunOutputMalformed(f"{name} is not a file")
-    if bytes_max is not None and facts.st_size > bytes_max:
-        raise RunOutputMalformed(f"{name} is not a file of at most {bytes_max} bytes")
+    room.take(name, facts.st_size)
     left = facts.st_size
     with target.open("wb") as file:
         while left and (chunk := os.read(handle, min(left, 1 << 20))):
@@ -73,7 +95,7 @@ def _copy(handle: int, name: str, target: Path, bytes_max: int | None) -> None:
             file.write(chunk)
 
 
-def _copy_entries(folder: int, target: Path, deep: int) -> None:
+def _copy_entries(folder: int, target: Path, room: _Room, deep: int) -> None:
     if not deep:
         raise RunOutputMalformed(f"folders lie more than {FOLDERS_DEEP_MAX} deep in each other")
     target.mkdir(mode=0o700)
@@ -83,8 +105,9 @@ def _copy_entries(folder: int, target: Path, deep: int) -> None:
         handle = _opened_in(folder, name)
         try:
             if stat.S_ISDIR(os.fstat(handle).st_mode):
-                _copy_entries(handle, target / name, deep - 1)
+                room.take(name, 0)
+                _copy_entries(handle, target / name, room, deep - 1)
             else:
-                _copy(handle, name, target / name, None)
+                _copy(handle, name, target / name, room)
         finally:
             os.close(handle)

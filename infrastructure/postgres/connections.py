@@ -1,9 +1,11 @@
 """Connections to PostgreSQL: one way to open an engine, with time limits that notice a dead network."""
 
+import select
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import InvalidatePoolError
 
 CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 30
@@ -54,21 +56,31 @@ def engine(
     settings: Mapping[str, str] | None = None,
     pool_size: int = 4,
     overflow: int = 12,
-    pre_ping: bool = True,
     autocommit: bool = False,
 ) -> Engine:
-    """An engine whose connections are looked at before use, so that a restarted server is no error.
+    """An engine whose connections are looked at before use, so that a restarted server is no error: without a
+    question, for a server says nothing unasked but farewell.
 
     `settings` are server settings of each session (`{"jit": "off"}`); with `autocommit` every statement is a
     transaction unless one is begun. A transaction in which nothing happens for 10 s is ended by the server,
     unless `settings` say otherwise.
     """
-    return create_engine(
+    made = create_engine(
         psycopg_url(database_url),
         connect_args=connect_arguments(application_name, schema, {**_FROZEN, **(settings or {})}),
         pool_size=pool_size,
         max_overflow=overflow,
         pool_timeout=POOL_TIMEOUT_S,
-        pool_pre_ping=pre_ping,
         **({"isolation_level": "AUTOCOMMIT"} if autocommit else {}),
     )
+    event.listen(made, "checkout", _refuse_lost)
+    return made
+
+
+def _refuse_lost(connection: Any, record: object, proxy: object) -> None:  # noqa: ARG001  # the event's
+    """Those that lay as long as this one are lost with it."""
+    poll = select.poll()
+    if not connection.closed:
+        poll.register(connection.fileno(), select.POLLIN)
+    if connection.closed or poll.poll(0):
+        raise InvalidatePoolError

@@ -29,8 +29,6 @@ _WARDEN = (
     "from infrastructure.processes.sandbox_warden import main; sys.exit(main())"
 )
 _REPORT_BYTES = 65536
-_FILTERS: Mapping[Level, str] = {"L1": "none", "L2": "own", "L3": "bubblewrap"}
-"""Who puts the filter of system calls around the program."""
 
 
 class SandboxFailed(RuleBroken):
@@ -53,7 +51,9 @@ class Limits:
     """The service answers first."""
     processes: int = 256
     disk_bytes: int = 8192 * MIB
-    """All files in the writable folders."""
+    """All files in the writable folders, and open ones without a name."""
+    disk_free_bytes: int = 256 * MIB
+    """With less left on the disk of those folders programs are ended: the service has to go on writing."""
     files: int = 100_000
 
 
@@ -77,9 +77,8 @@ class Program:
 class SandboxedChild(Child):
     """A running program and its warden. `stopped` and `refusal` are known once `wait` gave an exit code."""
 
-    def __init__(self, spec: dict[str, Any], *, cwd: Path, task: bytes, level: Level) -> None:
+    def __init__(self, spec: dict[str, Any], *, cwd: Path, task: bytes) -> None:
         self._report, told = os.pipe()
-        self._level: Level = level
         self.stopped: Excess | None = None
         self.refusal: str | None = None
         self._exit_code: int | None = None
@@ -122,20 +121,17 @@ class SandboxedChild(Child):
         status = facts.get("status")
         if status is None:
             return -9 if self.stopped else ended
-        code = os.waitstatus_to_exitcode(status)
-        in_bubblewrap = self._level == "L3" and code > _SIGNALLED
-        return _SIGNALLED - code if in_bubblewrap else code
+        return os.waitstatus_to_exitcode(status)
 
     def _told(self) -> dict[str, Any]:
+        """What the warden told; of each fact, the first that it told."""
         facts: dict[str, Any] = {}
         with suppress(BlockingIOError, ValueError):
             for line in os.read(self._report, _REPORT_BYTES).splitlines():
-                facts |= json.loads(line)
+                facts = json.loads(line) | facts
         return facts
 
 
-_SIGNALLED = 128
-"""How shells and bubblewrap write that a signal ended a program: 128 and its number."""
 _SWEEP_S = 10.0
 
 
@@ -160,17 +156,18 @@ class Sandbox:
             command = bubblewrap_arguments(
                 self.bubblewrap or Path("bwrap"), self._view(program), command, env, program.cwd
             )
+            env = {}
         spec = {
             "command": command,
             "env": env,
             "cwd": str(program.cwd),
             "parent_settings": parents,
             "namespaces": namespaces,
-            "filter": _FILTERS[self.level],
+            "bubblewrap": self.level == "L3",
             "limits": asdict(program.limits),
             "watched": [str(one) for one in program.writable],
         }
-        return SandboxedChild(spec, cwd=program.cwd, task=program.task, level=self.level)
+        return SandboxedChild(spec, cwd=program.cwd, task=program.task)
 
     def namespaces(self, program: Program) -> dict[str, Any]:
         """What the warden needs to know for level L2; makes the folder on which the root is mounted."""

@@ -81,6 +81,7 @@ ABSENT: dict[str, tuple[int | None, int | None]] = {
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
     "io_uring_setup": (425, 425),
+    "memfd_secret": (447, 447),
     "modify_ldt": (154, None),
 }
 """The same, answered as by a kernel that does not know them (ENOSYS): the C library then takes older ones."""

@@ -32,8 +32,9 @@ class SandboxLevelUnavailable(RuleBroken):
 
     kind = Kind.UNAVAILABLE
     remedy = (
-        "L3: install bubblewrap. L2 and L3: allow user namespaces (sysctl user.max_user_namespaces, "
-        "AppArmor, the container's seccomp profile). Or name another level in OPTAIC_MLOPS_SANDBOX."
+        "L3: install bubblewrap, 0.8 or later. L2 and L3: allow user namespaces (sysctl "
+        "user.max_user_namespaces, AppArmor, the container's seccomp profile). Or name another level in "
+        "OPTAIC_MLOPS_SANDBOX."
     )
 
 
@@ -96,7 +97,7 @@ def _alive(sandbox: Sandbox, folder: Path, home: Path) -> tuple[int | None, str]
     finally:
         child.close()
         log.finish()
-    return code, child.refusal or log.last_lines(100)
+    return code, "\n".join(filter(None, (child.refusal, log.last_lines(100))))
 
 
 @cache

@@ -10,7 +10,8 @@ from typing import Any
 
 from infrastructure.processes import sandbox_kernel as kernel
 
-_DEVICES = ("null", "zero", "full", "random", "urandom")
+DEVICES = ("null", "zero", "full", "random", "urandom")
+"""They keep nothing of what is written to them."""
 _ALL = (
     kernel.CLONE_NEWNS
     | kernel.CLONE_NEWPID
@@ -26,12 +27,27 @@ def leave() -> None:
     """Go into new namespaces; the next fork is the first process of the new process namespace. Raises
     OSError.
     """
+    _own_users()
+    kernel.unshare(_ALL)
+
+
+def protect_devices() -> None:
+    """Root owns the machine's devices: what runs as root could change their modes and owners, without any
+    capability, where their mounts can be written. Go where they cannot. Raises OSError.
+    """
+    _own_users()
+    kernel.unshare(kernel.CLONE_NEWNS)
+    kernel.mount(None, Path("/"), None, kernel.MS_REC | kernel.MS_PRIVATE)
+    for name in DEVICES:
+        _bind_device(name, Path("/dev", name))
+
+
+def _own_users() -> None:
     user, group = os.geteuid(), os.getegid()
     kernel.unshare(kernel.CLONE_NEWUSER)
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
     Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-    kernel.unshare(_ALL)
 
 
 def build_root(view: Mapping[str, Any]) -> None:
@@ -86,13 +102,19 @@ def _hide(root: Path, paths: Sequence[str]) -> None:
 
 
 def _devices(root: Path) -> None:
-    for name in _DEVICES:
+    for name in DEVICES:
         place = _below(root, f"/dev/{name}")
         place.touch()
-        kernel.mount(f"/dev/{name}", place, None, kernel.MS_BIND)
+        _bind_device(name, place)
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         (root / "dev" / name).symlink_to(f"/proc/self/fd/{number}")
     (root / "dev" / "fd").symlink_to("/proc/self/fd")
+
+
+def _bind_device(name: str, place: Path) -> None:
+    """It can be written to, but neither its mode nor its owner can be changed."""
+    kernel.mount(f"/dev/{name}", place, None, kernel.MS_BIND)
+    kernel.restrict_mount(place, kernel.ATTR_RDONLY | kernel.ATTR_NOSUID)
 
 
 def _processes(root: Path) -> None:

@@ -3,8 +3,9 @@ over everything that comes of it, ends it all, and tells how it ended.
 
 Started by `infrastructure.processes.sandbox` with one argument, a JSON object. Standard library only.
 
-    service ── warden ── program ── …            L1, L3: the warden adopts orphans and sweeps
-    service ── warden ─│─ first ── program ── …  L2: first process of the namespace; the kernel sweeps
+    service ── warden ── program ── …                     L1: the warden adopts orphans and sweeps
+    service ── warden ─│─ first ── program ── …           L2: first of the namespace; the kernel sweeps
+    service ── warden ── bubblewrap ─│─ first ── program  L3: both
 """
 
 import errno
@@ -15,7 +16,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,6 +24,7 @@ from typing import Any, NoReturn
 from infrastructure.processes import sandbox_kernel as kernel
 from infrastructure.processes import sandbox_namespaces as namespaces
 from infrastructure.processes.sandbox_calls import call_filter
+from infrastructure.processes.sandbox_handshake import Handshake
 from infrastructure.processes.sandbox_watch import Watch, descendants, everybody
 
 SETUP_FAILED = 70
@@ -38,12 +40,13 @@ def main() -> int:
     os.set_inheritable(spec["report"], False)
     signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     try:
+        _offer_to_the_kernel()
         kernel.die_with_parent(signal.SIGTERM)
         if os.getppid() != spec["parent"]:
             return SETUP_FAILED
         if spec["namespaces"] is None:
             kernel.adopt_orphans()
-            program = _guard(spec, lambda: descendants(os.getpid()))
+            program = _guard(spec, lambda: descendants(os.getpid(), spec["limits"]["processes"]))
             _sweep(program)
         else:
             _behind_namespaces(spec)
@@ -51,6 +54,12 @@ def main() -> int:
         _tell(spec, {"setup": str(error)})
         return SETUP_FAILED
     return 0
+
+
+def _offer_to_the_kernel() -> None:
+    """Where the machine's memory ends, what is not trusted ends before the service does."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("800")
 
 
 def _tell(spec: Spec, fact: Mapping[str, Any]) -> None:
@@ -91,9 +100,12 @@ def _first(spec: Spec, alive: int) -> NoReturn:
 def _guard(spec: Spec, census: Callable[[], list[int]]) -> int:
     """Start the program, watch until it ended or has to end, and tell which; returns its process id."""
     begun = time.monotonic()
+    handshake = Handshake() if spec["bubblewrap"] else None
     program = os.fork()
     if program == 0:
-        _become(spec)
+        _become(spec, handshake)
+    if handshake is not None:
+        handshake.begin(2 * spec["limits"]["processes"])
     watch = Watch(spec["limits"], [Path(one) for one in spec["watched"]])
     status, stopped = None, None
     while status is None and stopped is None:
@@ -103,6 +115,11 @@ def _guard(spec: Spec, census: Callable[[], list[int]]) -> int:
         status = _reaped(program, status)
         if status is None:
             stopped = watch.found(census())
+    if handshake is not None and status is not None:
+        status = handshake.ended(status)
+        if status is None:
+            _tell(spec, {"setup": "bubblewrap did not start the program"})
+            status = SETUP_FAILED << 8
     _tell(spec, {"status": status, "stopped": stopped, "seconds": round(time.monotonic() - begun, 3)})
     return program
 
@@ -140,18 +157,22 @@ def _sweep(program: int) -> None:
             signal.sigtimedwait({signal.SIGCHLD}, _TICK_S)
 
 
-def _become(spec: Spec) -> NoReturn:
-    """The program itself, in a session of its own."""
+def _become(spec: Spec, handshake: Handshake | None) -> NoReturn:
+    """The program itself, or bubblewrap around it, in a session of its own."""
     try:
         os.setsid()
         kernel.die_with_parent(signal.SIGKILL)
         _limit(spec["limits"], own_users=spec["namespaces"] is not None)
         os.chdir(spec["cwd"])
         environment = {**spec["env"], **{name: str(os.getppid()) for name in spec["parent_settings"]}}
-        command = _filtered(spec["command"], spec["filter"])
+        command: list[str] = spec["command"]
+        if handshake is not None:
+            command[1:1] = handshake.arguments(call_filter())
+            if os.geteuid() == 0:
+                namespaces.protect_devices()
         if spec["namespaces"] is not None:
             kernel.give_up_privileges()
-            _filter_calls(spec["filter"])
+            _filter_calls()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
         os.execve(command[0], command, environment)  # noqa: S606  # what the warden is for
     except OSError as error:
@@ -160,26 +181,15 @@ def _become(spec: Spec) -> NoReturn:
         os._exit(SETUP_FAILED)
 
 
-def _filter_calls(wanted: str) -> None:
+def _filter_calls() -> None:
     """A kernel without filters runs the program all the same: a probe of the level says so."""
-    program = call_filter() if wanted == "own" else b""
+    program = call_filter()
     if program:
         try:
             kernel.filter_calls(program)
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOSYS):
                 raise
-
-
-def _filtered(command: Sequence[str], wanted: str) -> list[str]:
-    """bubblewrap makes namespaces first: it reads the filter from a file that it inherits."""
-    program = call_filter() if wanted == "bubblewrap" else b""
-    if not program:
-        return list(command)
-    file = os.memfd_create("filter", 0)
-    os.write(file, program)
-    os.lseek(file, 0, os.SEEK_SET)
-    return [command[0], "--seccomp", str(file), *command[1:]]
 
 
 def _limit(limits: Mapping[str, int], *, own_users: bool) -> None:

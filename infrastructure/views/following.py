@@ -26,6 +26,8 @@ from projections.engine.projection import Projection
 _WAITED_FOR_S = 0.05
 """How long a look may be put off while somebody waits and nobody tells."""
 _IDLE_S = 1.0
+_GAP_S = 0.005
+"""Between two looks: views that are told of in one burst are looked at once."""
 _AGAIN_S = 0.5
 _NOWHERE = Standing({}, None)
 _logger = logging.getLogger(__name__)
@@ -156,15 +158,23 @@ class ViewFollower:
             self._moved.notify_all()
 
     def _listen(self, connection: psycopg.Connection[Any]) -> None:
-        """Until somebody tells, or somebody here has waited long enough."""
-        seconds = _WAITED_FOR_S if self._waiting else _IDLE_S
-        ready, _, _ = select.select([connection.fileno(), self._nudge_in], [], [], seconds)
-        if self._nudge_in in ready:
-            self._nudge_in.recv(4096)
-        if connection.fileno() in ready:
-            connection.pgconn.consume_input()
-            while connection.pgconn.notifies():
-                pass
+        """Until somebody here waits and is told or has waited long enough; else for a while."""
+        looked = time.monotonic()
+        while not self._closing.is_set():
+            waited = time.monotonic() - looked
+            left = (_WAITED_FOR_S if self._waiting else _IDLE_S) - waited
+            if left <= 0:
+                return
+            ready, _, _ = select.select([connection.fileno(), self._nudge_in], [], [], left)
+            if self._nudge_in in ready:
+                self._nudge_in.recv(4096)
+            if connection.fileno() in ready:
+                connection.pgconn.consume_input()
+                while connection.pgconn.notifies():
+                    pass
+            if ready and self._waiting:
+                self._closing.wait(looked + _GAP_S - time.monotonic())
+                return
 
 
 def _status(projection: Projection, standing: Standing, head: int) -> ProjectionStatus:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from infrastructure.kafka.partitions import partition_of
 from infrastructure.postgres.operational import relay_partition, relay_progress
@@ -25,6 +25,18 @@ class Published(NamedTuple):
     partitions: int
     last: Mapping[int, int]
     """Partition → position of its last event."""
+
+
+class _Row(NamedTuple):
+    """A partition of a view, what the relay put into a partition, or the relay itself."""
+
+    name: str
+    version: int
+    generation: int
+    """Of the relay: how many partitions there are."""
+    partition: int
+    position: int
+    error: str | None
 
 
 @dataclass(frozen=True)
@@ -88,29 +100,40 @@ class Standing:
         return {name: Serving(each.generation, self.of(name, tenant)) for name, each in self.views.items()}
 
 
+_STANDING = f"""
+SELECT projection, version, generation, partition, position, error FROM {generations.progress.name}
+WHERE serving = 1
+UNION ALL SELECT '{relay_partition.name}', 0, 0, partition, position, NULL FROM {relay_partition.fullname}
+UNION ALL SELECT '{relay_progress.name}', 0, partitions, 0, position, NULL FROM {relay_progress.fullname}
+"""  # noqa: S608  # names of our own tables
+"""One statement for all of it: every read of a view begins with it."""
+
+
 def read_standing(connection: Connection, projections: Mapping[str, Projection]) -> Standing:
     """As a connection's snapshot has it. A view that serves in another version is none of ours: its tables
     are not those that this code knows.
     """
-    found: dict[str, list[generations.Progress]] = {}
-    for row in generations.all_progress(connection):
-        known = projections.get(row.projection)
-        if row.serving and known is not None and known.version == row.version:
-            found.setdefault(row.projection, []).append(row)
+    found: dict[str, list[_Row]] = {}
+    for values in connection.exec_driver_sql(_STANDING):
+        row = _Row(*values)
+        known = projections.get(row.name)
+        if known is None or known.version == row.version:
+            found.setdefault(row.name, []).append(row)
     views = {
         name: ViewStanding(
             generation=rows[0].generation,
             positions={row.partition: row.position for row in rows},
-            errors={row.partition: row.error for row in rows if row.error},
+            errors={row.partition: row.error for row in sorted(rows) if row.error},
         )
         for name, rows in found.items()
+        if name in projections
     }
-    return Standing(views, _published(connection))
+    return Standing(views, _published(found))
 
 
-def _published(connection: Connection) -> Published | None:
-    row = connection.execute(select(relay_progress.c.position, relay_progress.c.partitions)).first()
-    if row is None:
+def _published(found: Mapping[str, Sequence[_Row]]) -> Published | None:
+    if relay_progress.name not in found:
         return None
-    last = connection.execute(select(relay_partition.c.partition, relay_partition.c.position))
-    return Published(row.position, row.partitions, {each.partition: each.position for each in last})
+    (relay,) = found[relay_progress.name]
+    last = {each.partition: each.position for each in found.get(relay_partition.name, ())}
+    return Published(relay.position, relay.generation, last)

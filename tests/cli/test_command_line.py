@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.commands import Ran, here, optaic
 from tests.http.life import PRICES, Life, living, package
+from tests.support.sandboxes import LEVELS, bubblewrap
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +186,9 @@ def test_help_names_every_command():
         assert f"  {name} " in text
     for name in ("lineage", "log", "verify", "rebuild", "doctor", "demo"):
         assert f"  {name} " in text
+
+
+def test_doctor_says_of_each_sandbox_level_that_it_works(tmp_path: Path):
+    facts = here("doctor", "--json", "--data", str(tmp_path)).json()
+    assert bubblewrap().is_file()
+    assert {facts[f"sandbox {level}"] for level in LEVELS} == {"works"}

@@ -10,12 +10,15 @@ import pytest
 
 from infrastructure.evaluation import EvaluationResult, evaluate
 from infrastructure.packages import inspect_zip
+from infrastructure.processes.sandbox import Level
 from tests.execution.definition_packages import LINEAR, MONITOR, PREDICTOR, TESTS, TOML, packed
+from tests.support.sandboxes import LEVELS, STRONG, sandbox_of
 
 Changes = dict[str, str | None]
 
 
 def evaluated(tmp_path: Path, changes: Changes, **settings: Any) -> EvaluationResult:
+    tmp_path.mkdir(exist_ok=True)
     path = tmp_path / "package.zip"
     path.write_bytes(packed(tmp_path / "folder", changes))
     settings = {"timeout_s": 60.0} | settings
@@ -53,6 +56,16 @@ def test_a_good_package_passes_all_eight_checks_in_seconds(tmp_path: Path) -> No
     assert result.sandbox_level == "L1"
     assert "2 passed" in result.report
     assert seconds_of_children() - begun < 15
+
+
+@pytest.mark.parametrize("level", STRONG)
+def test_a_good_package_passes_in_a_sandbox_that_holds_and_the_level_is_told(
+    tmp_path: Path, level: Level
+) -> None:
+    result = evaluated(tmp_path, {}, sandbox=sandbox_of(level, tmp_path))
+    assert failed_checks(result) == {}
+    assert result.sandbox_level == level
+    assert len(result.checks) == 8
 
 
 LEAVE = "import os\nos._exit(0)\n"
@@ -96,6 +109,18 @@ def test_what_is_wrong_is_found_by_its_own_check(tmp_path: Path, changes: Change
     result = evaluated(tmp_path, light | changes)
     assert check in failed_checks(result)
     assert result.hyper_parameter_schema == {}
+
+
+@pytest.mark.parametrize("level", STRONG)
+def test_reports_are_judged_alike_in_a_sandbox_that_holds(tmp_path: Path, level: Level) -> None:
+    """One that leaves early, one that forges what it printed, one that leaves its last test out."""
+    sandbox = sandbox_of(level, tmp_path)
+    early: Changes = {"model/linear.py": FORGED + LEAVE}
+    last: Changes = {
+        "tests/test_model.py": TESTS + "\n\ndef test_last():\n    import os\n\n    os._exit(0)\n"
+    }
+    assert "interface" in failed_checks(evaluated(tmp_path / "early", early, sandbox=sandbox))
+    assert "tests" in failed_checks(evaluated(tmp_path / "last", last, sandbox=sandbox))
 
 
 OWN_TESTS = """
@@ -148,9 +173,10 @@ def test_settings_of_the_package_do_not_bend_its_tests(tmp_path: Path) -> None:
     assert "1 failed" in failed_checks(evaluated(tmp_path, bent))["tests"]
 
 
-def test_a_package_that_hangs_is_stopped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_package_that_hangs_is_stopped(tmp_path: Path, level: Level) -> None:
     slow: Changes = {"model/linear.py": "import time\ntime.sleep(600)\n" + LINEAR}
-    failed = failed_checks(evaluated(tmp_path, slow, timeout_s=3.0))
+    failed = failed_checks(evaluated(tmp_path, slow, timeout_s=3.0, sandbox=sandbox_of(level, tmp_path)))
     assert failed["interface"] == "not done after 3 s"
 
 

@@ -95,11 +95,13 @@ def test_a_level_in_an_input_that_claims_to_be_scale_free_is_refused(tmp_path: P
 )
 def test_what_was_not_proved_scale_free_fails(tmp_path: Path, rehearsed: Any, words: str) -> None:
     free = manifest(inputs=(InputRole(role="prices", columns=("close",), scale_free=True),))
-    evaluation = Evaluation(tmp_path, free, tmp_path, Path(sys.executable), 1.0, rehearsed=rehearsed)
+    evaluation = Evaluation(tmp_path, free, tmp_path, Path(sys.executable), 1.0)
+    evaluation.rehearsed.set_result(rehearsed)
     with pytest.raises(CheckFailed, match=words):
         scale_free(evaluation)
-    evaluation.rehearsed = Rehearsed(sample="a sample", scaled={"prices": []})
-    assert scale_free(evaluation) == "on a sample, nothing depends on the scale of prices"
+    proved = Evaluation(tmp_path, free, tmp_path, Path(sys.executable), 1.0)
+    proved.rehearsed.set_result(Rehearsed(sample="a sample", scaled={"prices": []}))
+    assert scale_free(proved) == "on a sample, nothing depends on the scale of prices"
 
 
 def test_a_predictor_that_scales_by_later_rows_is_refused(tmp_path: Path) -> None:

@@ -264,6 +264,7 @@ time.sleep(600)
         (Ending(-9, "lease", None, True, ""), "run.lease_expired"),
         (Ending(-9, "time", None, True, ""), "run.time_limit"),
         (Ending(-9, None, None, True, ""), "run.killed"),
+        (Ending(-40, None, None, True, ""), "run.crashed"),
         (Ending(-6, None, None, False, "memory allocation of 8 bytes failed"), "run.memory_limit"),
         (Ending(1, None, None, False, "what():  std::bad_alloc"), "run.memory_limit"),
         (Ending(1, None, ("pit.input_not_declared", "x"), False, ""), "pit.input_not_declared"),

@@ -1,19 +1,20 @@
-"""Which system calls are refused at level L2, and that what definitions need goes on."""
+"""Which system calls are refused at levels L2 and L3, and that what definitions need goes on."""
 
 import errno
 import json
+import os
 import struct
-import sys
 from pathlib import Path
 
 import pytest
 
 from infrastructure.processes import sandbox_levels
-from infrastructure.processes.sandbox import Sandbox
+from infrastructure.processes.sandbox import Level
 from infrastructure.processes.sandbox_calls import ABSENT, REFUSED, call_filter, numbers
-from infrastructure.processes.sandbox_levels import UNFILTERED, probe
-from infrastructure.processes.sandbox_warden import _filtered
-from tests.execution.test_sandbox_levels import ran
+from infrastructure.processes.sandbox_handshake import Handshake
+from infrastructure.processes.sandbox_levels import UNFILTERED, Probed, probe
+from tests.execution.test_sandbox_levels import printed
+from tests.support.sandboxes import STRONG, bubblewrap
 
 MACHINE = "x86_64"
 CALLS = """
@@ -61,21 +62,15 @@ lock = multiprocessing.get_context("spawn").Lock()
 one, other = socket.socketpair(); one.send(b"x"); print(other.recv(1))
 asyncio.run(asyncio.sleep(0))
 with tempfile.TemporaryDirectory() as folder: open(folder + "/x", "w").close()
-os.sched_setaffinity(0, os.sched_getaffinity(0)); os.getrandom(4); os.memfd_create("x")
+os.sched_setaffinity(0, os.sched_getaffinity(0)); os.getrandom(4)
 print("done")
 """
 
 
-def printed(tmp_path: Path, code: str, level: sandbox_levels.Level = "L2") -> str:
-    """What a program printed; it must have ended well."""
-    ended, text, _ = ran(tmp_path, Sandbox(level, (tmp_path,)), code)
-    assert ended == 0, text
-    return text
-
-
-def test_each_refused_call_is_refused_by_the_filter(tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", STRONG)
+def test_each_refused_call_is_refused_by_the_filter(tmp_path: Path, level: Level) -> None:
     wanted = numbers(REFUSED, MACHINE) | numbers(ABSENT, MACHINE)
-    found = json.loads(printed(tmp_path, CALLS.replace("NUMBERS", repr(json.dumps(wanted)))))
+    found = json.loads(printed(tmp_path, CALLS.replace("NUMBERS", repr(json.dumps(wanted))), level))
     expected = dict.fromkeys(numbers(REFUSED, MACHINE), errno.EPERM)
     assert found == expected | dict.fromkeys(numbers(ABSENT, MACHINE), errno.ENOSYS)
 
@@ -86,8 +81,9 @@ def test_without_the_filter_some_would_be_answered(tmp_path: Path) -> None:
     assert errno.EPERM not in json.loads(printed(tmp_path, code, "L1")).values()
 
 
-def test_arguments_are_judged_where_a_call_is_needed_otherwise(tmp_path: Path) -> None:
-    found = json.loads(printed(tmp_path, ARGUMENTS))
+@pytest.mark.parametrize("level", STRONG)
+def test_arguments_are_judged_where_a_call_is_needed_otherwise(tmp_path: Path, level: Level) -> None:
+    found = json.loads(printed(tmp_path, ARGUMENTS, level))
     assert {found.pop(name) for name in ("user", "net", "mount")} == {errno.EPERM}
     assert found.pop("type into a terminal") == errno.EPERM
     assert found.pop("ioctl with high bits") == errno.EPERM
@@ -97,8 +93,9 @@ def test_arguments_are_judged_where_a_call_is_needed_otherwise(tmp_path: Path) -
     assert {"family 1", "family 2"}.isdisjoint(refused)
 
 
-def test_what_definitions_need_goes_on(tmp_path: Path) -> None:
-    lines = printed(tmp_path, NEEDED).splitlines()
+@pytest.mark.parametrize("level", STRONG)
+def test_what_definitions_need_goes_on(tmp_path: Path, level: Level) -> None:
+    lines = printed(tmp_path, NEEDED, level).splitlines()
     assert lines == ["thread", "b'child\\n'", "[1, 2]", "forked", "b'x'", "done"]
 
 
@@ -114,8 +111,9 @@ print(pl.scan_parquet("rows.parquet").collect().height)
 """
 
 
-def test_what_models_are_made_with_goes_on(tmp_path: Path) -> None:
-    assert printed(tmp_path, LIBRARIES).splitlines()[-1] == "200"
+@pytest.mark.parametrize("level", STRONG)
+def test_what_models_are_made_with_goes_on(tmp_path: Path, level: Level) -> None:
+    assert printed(tmp_path, LIBRARIES, level).splitlines()[-1] == "200"
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
@@ -139,15 +137,16 @@ def test_a_machine_whose_numbers_are_not_known_has_no_filter_and_a_probe_says_so
 ) -> None:
     assert call_filter("riscv64") == b""
     monkeypatch.setattr(sandbox_levels, "_filters", lambda status: 0)
-    assert probe("L2").detail == UNFILTERED
-    assert probe("L2").works
+    for level in STRONG:
+        assert probe(level, bubblewrap()) == Probed(level, works=True, detail=UNFILTERED)
     assert probe("L1").detail == "works"
 
 
-def test_bubblewrap_reads_the_filter_from_a_file_that_it_inherits(tmp_path: Path) -> None:
-    command = _filtered(["/bin/bwrap", "--unshare-all", "--", sys.executable], "bubblewrap")
-    assert command[:2] == ["/bin/bwrap", "--seccomp"]
-    with open(int(command[2]), "rb") as file:  # noqa: PTH123  # an open file
+def test_bubblewrap_reads_the_filter_from_a_file_that_it_inherits() -> None:
+    words = iter(Handshake().arguments(call_filter()))
+    told = dict(zip(words, words, strict=True))
+    assert set(told) == {"--json-status-fd", "--block-fd", "--seccomp"}
+    assert all(os.get_inheritable(int(handle)) for handle in told.values())
+    with open(int(told["--seccomp"]), "rb") as file:  # noqa: PTH123  # an open file
         assert file.read() == call_filter()
-    assert command[3:] == ["--unshare-all", "--", sys.executable]
-    assert _filtered(["/bin/program"], "own") == ["/bin/program"]
+    assert "--seccomp" not in Handshake().arguments(b"")

@@ -6,8 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from infrastructure.execution import staging
 from infrastructure.execution.errors import RunOutputMalformed
-from infrastructure.execution.staging import FOLDERS_DEEP_MAX, copy_file, copy_folder
+from infrastructure.execution.staging import FOLDERS_DEEP_MAX
+
+MIB = 1 << 20
+
+
+def copy_file(work: Path, told: str, target: Path, bytes_max: int = MIB) -> None:
+    staging.copy_file(work, told, target, bytes_max=bytes_max)
+
+
+def copy_folder(work: Path, told: str, target: Path) -> None:
+    staging.copy_folder(work, told, target, bytes_max=MIB, entries_max=40)
 
 
 @pytest.fixture
@@ -60,7 +71,7 @@ def test_a_pipe_is_refused_and_not_waited_for(work: Path, tmp_path: Path) -> Non
 
 def test_a_file_may_be_as_large_as_it_is_told(work: Path, tmp_path: Path) -> None:
     copy_file(work, "model/weights.txt", tmp_path / "copy", bytes_max=3)
-    with pytest.raises(RunOutputMalformed, match="at most 2 bytes"):
+    with pytest.raises(RunOutputMalformed, match="more than the 2 bytes"):
         copy_file(work, "model/weights.txt", tmp_path / "copy", bytes_max=2)
 
 
@@ -92,3 +103,22 @@ def test_a_model_is_a_folder_with_files(work: Path, tmp_path: Path, told: str) -
     (work / "empty").mkdir()
     with pytest.raises(RunOutputMalformed, match="folder with files"):
         copy_folder(work, told, tmp_path / "folder")
+
+
+def test_a_file_that_is_large_without_taking_any_room_is_not_copied(work: Path, tmp_path: Path) -> None:
+    for number in range(2):
+        (work / "model" / f"hole-{number}").touch()
+        os.truncate(work / "model" / f"hole-{number}", MIB - 4)
+    with pytest.raises(RunOutputMalformed, match="hole-1"):
+        copy_folder(work, "model", tmp_path / "folder")
+    with pytest.raises(RunOutputMalformed, match="hole-1"):
+        copy_file(work, "model/hole-1", tmp_path / "copy", bytes_max=MIB // 2)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_model_has_a_bounded_number_of_files_and_folders(work: Path, tmp_path: Path, kind: str) -> None:
+    for number in range(40):
+        place = work / "model" / str(number)
+        place.touch() if kind == "file" else place.mkdir()
+    with pytest.raises(RunOutputMalformed, match="more than 40"):
+        copy_folder(work, "model", tmp_path / "folder")

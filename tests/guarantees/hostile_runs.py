@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from domain.run.commands import CompleteRun, FailRun
-from infrastructure.processes.sandbox import MIB, Level, Limits, Sandbox
+from infrastructure.processes.sandbox import MIB, Level, Limits
 from tests.execution.definition_packages import LINEAR
 from tests.execution.work_desk import Desk
+from tests.support.sandboxes import sandbox_of
 
 PAYLOAD = Path(__file__).with_name("hostile_payload.py")
 MODEL = LINEAR.replace(
@@ -126,7 +127,7 @@ def run_all(root: Path, level: Level, fates: Mapping[str, Fate], told: dict[str,
     """Run every program once, two at a time; how each ended."""
     desk = Desk(root)
     manifest = desk.package("hostile", PACKAGE)
-    executor = desk.executor(sandbox=Sandbox(level, (root,)), limits=LIMITS)
+    executor = desk.executor(sandbox=sandbox_of(level, root), limits=LIMITS)
     runs = {
         name: desk.submit(
             number,

@@ -1,7 +1,7 @@
 """G10: a program that is made to hurt ends with its own code, its log is kept, and nothing else notices.
 
-All of them are trainings of one package at level L2; their honest twins are one more, which completes. A
-handful runs at L1, too, where less is promised.
+All of them are trainings of one package, at L2 and at L3; their honest twins are one more, which completes.
+A handful runs at L1, too, where less is promised.
 """
 
 import hashlib
@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from infrastructure.processes.sandbox import Level
 from tests.guarantees.hostile_runs import Ended, Fate, Surrounding, left_over, run_all
+from tests.support.sandboxes import STRONG
 
 pytestmark = pytest.mark.timeout(300)  # the first test of a level waits for all its runs
 
@@ -64,8 +66,13 @@ WEAKER = {
 TWINS = ("forks", "memory", "files", "prints", "network", "reads", "kills", "foreign code", "thread", "calls")
 
 
+@pytest.fixture(scope="module", params=STRONG)
+def level(request: pytest.FixtureRequest) -> Level:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surrounding]:
+def around(level: Level, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surrounding]:
     found = Surrounding(tmp_path_factory.mktemp("hostile"), uuid.uuid4().hex)
     os.environ["OPTAIC_TEST_SECRET"] = found.canary
     yield found
@@ -74,8 +81,8 @@ def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surrounding]:
 
 
 @pytest.fixture(scope="module")
-def ended(around: Surrounding) -> dict[str, Ended]:
-    return run_all(around.root, "L2", FATES | COMPLETED, around.told())
+def ended(level: Level, around: Surrounding) -> dict[str, Ended]:
+    return run_all(around.root, level, FATES | COMPLETED, around.told())
 
 
 @pytest.mark.parametrize("name", FATES)

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import struct
 import subprocess
 import sys
 import zipfile
@@ -203,6 +204,24 @@ def test_a_pickle_within_a_file_is_found_whatever_the_name(tmp_path: Path, what:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "weights.bin").write_bytes(HIDDEN[what])
     assert model_files.pickled_file(tmp_path) == "deep/weights.bin"
+
+
+@pytest.mark.parametrize("comment", [b"", b"PK\x05\x06" + b"\0" * 20])
+@pytest.mark.parametrize("is_64_bit", [False, True])
+def test_a_zip_with_a_directory_longer_than_that_of_a_model_is_not_looked_into(
+    tmp_path: Path, comment: bytes, *, is_64_bit: bool
+) -> None:
+    """Not read: `zipfile` would make an object of each of a million members."""
+    entry = b"PK\x01\x02" + b"\0" * 42
+    directory = entry * (70_000 if is_64_bit else 30_000)
+    count, length = len(directory) // len(entry), len(directory)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count % 65536, count % 65536, length, 0, len(comment))
+    if is_64_bit:
+        record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, length, 0)
+        locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, length, 1)
+        end = record + locator + end[:8] + b"\xff" * 12 + end[20:]
+    (tmp_path / "model.bin").write_bytes(directory + end + comment)
+    assert model_files.pickled_file(tmp_path) == "model.bin"
 
 
 def test_files_of_every_safe_format_hold_no_pickle(tmp_path: Path) -> None:

@@ -33,6 +33,10 @@ _PROTO, _STOP = 0x80, 0x2E
 """First and last byte of a pickle of protocol 2 and later."""
 _NPY = b"\x93NUMPY"
 _HEADER_BYTES = 256
+_END, _END_64 = b"PK\x05\x06", b"PK\x06\x06"
+"""How a zip's end record begins, and the one of 64 bits that may stand 76 bytes before it."""
+_TAIL_BYTES = 22 + 76 + 0xFFFF
+_DIRECTORY_BYTES_MAX = 1 << 20
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError, OSError)
 FORMATS = (
     "scikit-learn as skops, xgboost as ubj or json, lightgbm as text, arrays as npy or npz, the rest as json"
@@ -111,13 +115,36 @@ def _is_object_array(head: bytes) -> bool:
 
 
 def _zips_pickle(path: Path) -> bool:
-    """A member is a pickle by its name, as in a file of PyTorch, or an array of objects, as in a npz."""
+    """A member is a pickle by its name, as in a file of PyTorch, or an array of objects, as in a npz. A file
+    with too many members to look at counts as one that holds a pickle.
+    """
+    if _has_long_directory(path):
+        return True
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             return any(one.filename.endswith(_SUFFIXES) or _has_objects_in(archive, one) for one in members)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
         return False
+
+
+def _has_long_directory(path: Path) -> bool:
+    """Whether a zip's directory, which `zipfile` reads as a whole, is longer than that of any model, by one
+    of the end records that could be taken for the file's.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        begins = file.seek(max(0, size - _TAIL_BYTES))
+        tail = file.read(_TAIL_BYTES)
+    at = tail.find(_END)
+    while at >= 0:
+        lengths = [tail[at + 12 : at + 16]]
+        if tail[max(at - 76, 0) :].startswith(_END_64):
+            lengths.append(tail[at - 36 : at - 28])
+        if any(_DIRECTORY_BYTES_MAX < int.from_bytes(one, "little") <= begins + at for one in lengths):
+            return True
+        at = tail.find(_END, at + 1)
+    return False
 
 
 def _has_objects_in(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:

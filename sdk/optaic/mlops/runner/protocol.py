@@ -84,14 +84,14 @@ def receive_content(connection: socket.socket, bytes_max: int) -> bytes | None:
 
 
 def _receive(connection: socket.socket, count: int) -> bytes | None:
-    parts: list[bytes] = []
-    missing = count
-    while missing:
-        part = connection.recv(min(missing, 1 << 20))
+    """So many bytes; the kernel waits for them, so that many small pieces cost no more than one."""
+    content = bytearray(count)
+    arrived = 0
+    while arrived < count:
+        part = connection.recv_into(memoryview(content)[arrived:], flags=socket.MSG_WAITALL)
         if not part:
-            if parts:
+            if arrived:
                 raise FrameMalformed("the connection ended inside a frame")
             return None
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
+        arrived += part
+    return bytes(content)
