@@ -8,14 +8,13 @@ as the role does; the whole role into the service's views.
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 from confluent_kafka import Consumer, Producer
 
 from benchmarks.rebuild import rows
-from domain.shared.activity import RecordedEvent
 from infrastructure.activity_log.payload import Decoder
 from infrastructure.activity_log.reading import EventReader
 from infrastructure.activity_log.record import Row
@@ -23,7 +22,9 @@ from infrastructure.kafka.clients import Kafka
 from infrastructure.kafka.consumers import AWAY, Consumed, Consumers
 from infrastructure.kafka.holes import PartitionChain
 from infrastructure.kafka.messages import to_message
+from infrastructure.kafka.partitions import PartitionPage
 from infrastructure.kafka.topics import TOPICS, admin_client, make_topics
+from projections.engine.errors import ViewFenced
 
 PARTITIONS = 6
 EPOCH = "benchmark"
@@ -47,12 +48,12 @@ class NoViews:
         del partition
         return Beginning()
 
-    def apply(self, partition: int, page: Sequence[RecordedEvent], next_offset: int) -> None:
+    def apply(self, pages: Sequence[PartitionPage]) -> dict[int, ViewFenced]:
         """Count."""
-        del partition, next_offset
-        self._left -= len(page)
+        self._left -= sum(len(page.events) for page in pages)
         if self._left == 0:
             self._done.set()
+        return {}
 
     def revoked(self, partition: int) -> None:
         """Nothing is held."""
@@ -141,12 +142,13 @@ class Counted:
         self._views = views
         self._left = events
 
-    def apply(self, partition: int, page: Sequence[RecordedEvent], next_offset: int) -> None:
+    def apply(self, pages: Sequence[PartitionPage]) -> Mapping[int, ViewFenced]:
         """Fold and count."""
-        self._views.apply(partition, page, next_offset)
-        self._left -= len(page)
+        fenced = self._views.apply(pages)
+        self._left -= sum(len(page.events) for page in pages)
         if self._left == 0:
             self.done.set()
+        return fenced
 
 
 def main(events: int) -> None:

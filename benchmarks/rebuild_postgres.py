@@ -20,7 +20,7 @@ from domain.shared.activity import RecordedEvent
 from infrastructure.activity_log import open_postgres_log
 from infrastructure.activity_log.schema import COLUMNS
 from infrastructure.activity_log.system_clock import SystemClock
-from infrastructure.kafka.partitions import partition_of
+from infrastructure.kafka.partitions import PartitionPage, partition_of
 from infrastructure.postgres.connections import engine
 from infrastructure.postgres.install import LOG_SCHEMA, VIEWS_SCHEMA
 from infrastructure.postgres.operational import relay_partition, relay_progress
@@ -68,7 +68,7 @@ def catch_up(url: str, log: Any, events: int) -> Callable[[], None]:
         for at in range(0, max(len(part) for part in parts.values()), LIVE_PAGE):
             for part, mine in parts.items():
                 if page := mine[at : at + LIVE_PAGE]:
-                    views.apply(part, page, at + len(page))
+                    views.apply([PartitionPage(part, page, at + len(page))])
         assert not views.stopped()
         views.close()
 

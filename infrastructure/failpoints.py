@@ -29,6 +29,8 @@ PROJECTION = frozenset(
     },
 )
 CONSUMER = frozenset({"consumer.after_poll", "consumer.before_apply", "consumer.after_apply"})
+PROJECTION_ON_POSTGRES = frozenset({"projection.within_rows"})
+"""Rows of a page on their way: the last were sent, and the server waits for more."""
 ARTIFACT = frozenset(
     f"{area}.{place}"
     for area in ("artifact", "dataset")
@@ -45,7 +47,7 @@ RELAY = frozenset(
 )
 INTAKE = frozenset({"intake.after_poll", "intake.after_send", "intake.before_commit"})
 
-NAMES = LOG | LOG_IN_COMPANY | PROJECTION | CONSUMER | ARTIFACT | RELAY | INTAKE
+NAMES = LOG | LOG_IN_COMPANY | PROJECTION | PROJECTION_ON_POSTGRES | CONSUMER | ARTIFACT | RELAY | INTAKE
 """Every failpoint there is."""
 
 

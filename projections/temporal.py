@@ -7,6 +7,7 @@ lasted for a single event in the middle of a page: a view is exact at every posi
 """
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from operator import attrgetter
 from types import UnionType
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
@@ -50,7 +51,7 @@ class Relation(Generic[R]):
         """All columns in declared order."""
         return self.fields
 
-    @property
+    @cached_property
     def kinds(self) -> tuple[type, ...]:
         """The type of each column's values in Python, nulls apart."""
         hints = get_type_hints(self.row)
@@ -102,7 +103,7 @@ class Temporal(Relation[R]):
         """The row's fields, then its validity."""
         return (*self.fields, "valid_from", "valid_to")
 
-    @property
+    @cached_property
     def kinds(self) -> tuple[type, ...]:
         """The type of each column's values in Python, nulls apart."""
         return (*super().kinds, int, int)

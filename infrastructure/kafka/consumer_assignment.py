@@ -10,12 +10,13 @@ again from the offset that lies with the rows.
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from domain.shared.errors import RuleBroken
+from infrastructure.failpoints import hit
 from infrastructure.kafka.consumer_partition import (
     STOPPING,
     Fetched,
@@ -23,7 +24,7 @@ from infrastructure.kafka.consumer_partition import (
     PartitionedViews,
     Source,
 )
-from projections.engine.errors import ViewFenced
+from infrastructure.kafka.partitions import PartitionPage
 
 RETRY_S, RETRY_MOST_S = 0.1, 2.0
 """The first and the longest pause before a partition is taken again, less up to half by chance."""
@@ -108,31 +109,65 @@ class Assignment:
             if self.held.pop(partition, None) is not None:
                 self._views.revoked(partition)
 
-    def take(self, partition: int, messages: Sequence[Fetched], flow: Flow) -> int | None:
-        """Fold messages of a partition; returns its position, None if they were left for later."""
-        held = self.held.get(partition)
-        if held is None or held.consumer is None or held.stopped is not None:
-            return None
+    def take(self, fetched: Mapping[int, Sequence[Fetched]], flow: Flow) -> Mapping[int, int]:
+        """Fold messages of several partitions; returns the positions of those that have them all. Messages of
+        the others are left for later.
+        """
+        streams = {
+            partition: held.consumer.pages(fetched[partition])
+            for partition, held in self.held.items()
+            if partition in fetched and held.consumer is not None and held.stopped is None
+        }
+        taken = tuple(streams)
+        while pages := self._next(streams, flow):
+            self._apply(pages, flow)
+        return {partition: position for partition in taken if (position := self._reached(partition))}
+
+    def _next(self, streams: dict[int, Generator[PartitionPage]], flow: Flow) -> list[PartitionPage]:
+        """The next page of each partition that has one and is still folded."""
+        pages: list[PartitionPage] = []
+        for partition, stream in tuple(streams.items()):
+            held = self.held[partition]
+            page = None
+            try:
+                if held.state is State.FOLDING:
+                    page = next(stream, None)
+            except STOPPING as stopping:
+                self._stop(partition, held, stopping)
+                flow.hold(partition)
+            except self._away as error:
+                self._put_off(partition, _said(error), self._pause(held), flow)
+            if page is None:
+                del streams[partition]
+            else:
+                pages.append(page)
+        return pages
+
+    def _apply(self, pages: Sequence[PartitionPage], flow: Flow) -> None:
+        hit("consumer.before_apply")
         try:
-            held.consumer.take(messages)
-        except ViewFenced as fenced:
-            self._wait(partition, held, str(fenced), RETAKE_S)
-        except STOPPING as stopping:
-            self._stop(partition, held, stopping)
+            fenced = self._views.apply(pages)
         except self._away as error:
-            self._wait(partition, held, _said(error), self._pause(held))
-        else:
-            held.attempts = 0
-            return held.consumer.position
-        flow.hold(partition)
-        return None
+            for page in pages:
+                self._put_off(page.partition, _said(error), self._pause(self.held[page.partition]), flow)
+            return
+        hit("consumer.after_apply")
+        for page in pages:
+            if page.partition in fenced:
+                self._put_off(page.partition, str(fenced[page.partition]), RETAKE_S, flow)
+            else:
+                self.held[page.partition].attempts = 0
+
+    def _reached(self, partition: int) -> int | None:
+        """Where a partition that is folded stands."""
+        held = self.held[partition]
+        return held.consumer.position if held.consumer is not None and held.stopped is None else None
 
     def begin_again(self, cause: str, flow: Flow) -> None:
         """Let every partition that is folded be taken again, from the offset that lies with its rows."""
         for partition, held in self.held.items():
             if held.state is State.FOLDING:
-                flow.hold(partition)
-                self._wait(partition, held, cause, 0.0)
+                self._put_off(partition, cause, 0.0, flow)
 
     def retry(self, flow: Flow) -> None:
         """Take those again whose pause is over."""
@@ -149,7 +184,7 @@ class Assignment:
         except (FlowBroken, *self._away) as error:
             self._wait(partition, held, _said(error), self._pause(held))
         else:
-            held.consumer = PartitionConsumer(partition, self._views, self._source, resume)
+            held.consumer = PartitionConsumer(partition, self._source, resume)
             held.cause = ""
 
     def _pause(self, held: Held) -> float:
@@ -163,6 +198,11 @@ class Assignment:
         held.consumer = None
         held.cause = cause
         held.due = self._clock() + pause_s
+
+    def _put_off(self, partition: int, cause: str, pause_s: float, flow: Flow) -> None:
+        """Wait with a partition that was being fetched."""
+        self._wait(partition, self.held[partition], cause, pause_s)
+        flow.hold(partition)
 
     def _stop(self, partition: int, held: Held, stopping: RuleBroken) -> None:
         _logger.error("partition %d stopped: %s: %s", partition, stopping.code, stopping.detail)

@@ -5,7 +5,7 @@ the log, and the views take the page together with the offset behind it. Nothing
 that cannot be read, or is of another log, stops the partition in front of it.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -13,12 +13,13 @@ import msgspec
 from domain.shared.activity import RecordedEvent
 from domain.shared.errors import Kind, RuleBroken
 from infrastructure.activity_log.record import Row
-from infrastructure.failpoints import hit
 from infrastructure.kafka.holes import ChainBroken, HoleDetector, Place, partition_previous
 from infrastructure.kafka.messages import ActivityMessage, MessageDamaged, MessageMalformed, from_message
+from infrastructure.kafka.partitions import PartitionPage
+from projections.engine.errors import ViewFenced
 
 PAGE = 2_000
-"""How many events are folded in one transaction at most."""
+"""How many events that are missing are read from the log at once."""
 T = TypeVar("T")
 
 
@@ -80,8 +81,8 @@ class PartitionedViews(Protocol):
         """Take the partition over from whoever had it."""
         ...
 
-    def apply(self, partition: int, page: Sequence[RecordedEvent], next_offset: int) -> None:
-        """Fold and commit; raises ViewFenced where another process has taken over."""
+    def apply(self, pages: Sequence[PartitionPage]) -> Mapping[int, ViewFenced]:
+        """Fold and commit, one page a partition at most; returns those that another process has now."""
         ...
 
     def revoked(self, partition: int) -> None:
@@ -119,28 +120,27 @@ class Source(NamedTuple):
 
 
 class PartitionConsumer:
-    """Folds one partition from where its views stand."""
+    """Makes pages of one partition from where its views stand."""
 
-    def __init__(self, partition: int, views: PartitionedViews, source: Source, resume: Resume) -> None:
+    def __init__(self, partition: int, source: Source, resume: Resume) -> None:
         self.partition = partition
-        self._views = views
         self._source = source
         self._holes = HoleDetector(resume.position)
 
     @property
     def position(self) -> int:
-        """The last event that was handed to the views."""
+        """The last event of the pages that were handed out."""
         return self._holes.position
 
-    def take(self, messages: Sequence[Fetched]) -> None:
-        """Fold the next messages of the partition.
+    def pages(self, messages: Sequence[Fetched]) -> Generator[PartitionPage]:
+        """What the next messages of the partition say, each page to be folded before the next is asked for.
 
-        Raises what stops the partition (`STOPPING`) when everything before it is folded; and what the views
-        raise, after which this object is worth nothing: the truth is in the database.
+        Raises what stops the partition (`STOPPING`) behind everything before it. If a page cannot be folded
+        this object is worth nothing: the truth is in the database.
         """
         for page in self._pages(messages):
             if page.rows:
-                self._fold(page)
+                yield from self._decoded(page)
 
     def _pages(self, messages: Sequence[Fetched]) -> Generator[Page]:
         rows: list[Row] = []
@@ -186,24 +186,19 @@ class PartitionConsumer:
     def _is_mine(self, row: Row) -> bool:
         return self._source.partition_of(row[2]) == self.partition
 
-    def _fold(self, page: Page) -> None:
+    def _decoded(self, page: Page) -> Generator[PartitionPage]:
+        """If an event of the page cannot be decoded, those before it are; it is not passed over."""
         try:
             events = self._source.events.events(page.rows)
         except msgspec.MsgspecError as error:
-            self._fold_up_to_the_damage(page, error)
-            return
-        hit("consumer.before_apply")
-        self._views.apply(self.partition, events, page.next_offset)
-        hit("consumer.after_apply")
-
-    def _fold_up_to_the_damage(self, page: Page, error: Exception) -> None:
-        """One event of the page cannot be decoded: those before it are folded, it is not passed over."""
-        if len(page.rows) == 1:
-            position, topic = page.rows[0][0], page.rows[0][7]
-            detail = f"position {position} is no {topic}: {error}"
-            raise EventUnreadable(detail, position=position, topic=topic) from error
-        for row in page.rows:
-            self._fold(Page([row], page.offset, page.offset))
+            if len(page.rows) == 1:
+                position, topic = page.rows[0][0], page.rows[0][7]
+                detail = f"position {position} is no {topic}: {error}"
+                raise EventUnreadable(detail, position=position, topic=topic) from error
+            for row in page.rows:
+                yield from self._decoded(Page([row], page.offset, page.offset))
+        else:
+            yield PartitionPage(self.partition, events, page.next_offset)
 
 
 def by_partition(messages: Iterable[tuple[int, T]]) -> dict[int, list[T]]:

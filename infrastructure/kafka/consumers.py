@@ -313,15 +313,13 @@ class Consumers:
         hit("consumer.after_poll")
         self._kafka_trouble = None
         recorded_at_ms = messages[-1].timestamp()[1]
-        pages = by_partition((_partition(each), _fetched(each)) for each in messages)
-        for number, page in pages.items():
-            if self._stopping.is_set() or self._failure is not None:
-                return
-            with self._turn:
-                position = self._assignment.take(number, page, self._flow)
-                if position is not None:
-                    behind = self._flow.behind(number, page[-1].offset + 1)
-                    self._observer.folded(number, position, behind, recorded_at_ms)
+        fetched = by_partition((_partition(each), _fetched(each)) for each in messages)
+        if self._stopping.is_set() or self._failure is not None:
+            return
+        with self._turn:
+            for number, position in self._assignment.take(fetched, self._flow).items():
+                behind = self._flow.behind(number, fetched[number][-1].offset + 1)
+                self._observer.folded(number, position, behind, recorded_at_ms)
 
     # --- the client's callbacks, in its thread ---
 

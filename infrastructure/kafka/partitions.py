@@ -1,9 +1,22 @@
 """Which partition a tenant's messages lie in: the rule of Java's client, kafka-python and murmur2_random."""
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
+
+from domain.shared.activity import RecordedEvent
 
 _SEED, _M, _R = 0x9747B28C, 0x5BD1E995, 24
 _32 = 0xFFFFFFFF
+
+
+class PartitionPage(NamedTuple):
+    """The next events of a partition."""
+
+    partition: int
+    events: Sequence[RecordedEvent]
+    next_offset: int
+    """Where a reader of the partition goes on behind them."""
 
 
 @lru_cache(maxsize=65_536)

@@ -8,7 +8,6 @@ import msgspec
 
 from application.bus import Bus, Sender
 from application.ports import Outcome
-from domain.shared.activity import RecordedEvent
 from domain.shared.command import Command
 from domain.shared.errors import RuleBroken, StreamConflict
 from infrastructure.activity_log.batch_writer import Answer
@@ -27,7 +26,9 @@ from infrastructure.observability.metrics import (
 if TYPE_CHECKING:
     from infrastructure.kafka.cloud_events import Message
     from infrastructure.kafka.consumer_partition import PartitionedViews, Resume
+    from infrastructure.kafka.partitions import PartitionPage
     from infrastructure.kafka.relay import Delivered, Producer
+    from projections.engine.errors import ViewFenced
 
 
 class ObservedBus(Bus):
@@ -106,13 +107,16 @@ class TracedViews:
         """As the views'."""
         return self._views.assigned(partition)
 
-    def apply(self, partition: int, page: Sequence[RecordedEvent], next_offset: int) -> None:
+    def apply(self, pages: "Sequence[PartitionPage]") -> "Mapping[int, ViewFenced]":
         """As the views'."""
         began_ns = time.time_ns()
-        with bound(partition=partition, position=page[-1].position if page else None):
-            self._views.apply(partition, page, next_offset)
+        partitions = ",".join(str(page.partition) for page in pages)
+        with bound(partitions=partitions, position=max(page.events[-1].position for page in pages)):
+            fenced = self._views.apply(pages)
         if tracing.is_on():
-            tracing.projected([(one.correlation_id, one.event_id, one.position) for one in page], began_ns)
+            folded = (one for page in pages if page.partition not in fenced for one in page.events)
+            tracing.projected([(one.correlation_id, one.event_id, one.position) for one in folded], began_ns)
+        return fenced
 
     def revoked(self, partition: int) -> None:
         """As the views'."""

@@ -9,15 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import uuid4
 
-from domain.shared.activity import RecordedEvent
+from infrastructure.kafka.partitions import PartitionPage
 from infrastructure.views.postgres import PostgresViews
 from projections.engine import generations
 from projections.engine.collection import uncollected
 from projections.engine.errors import ViewFenced, ViewOfLaterRelease
 from projections.engine.generations import Connection, Generation, Progress
 from projections.engine.projection import Projection
-from projections.engine.writer import ViewWriter, no_failpoint
+from projections.engine.writer import Folded, ViewWriter, commit, no_failpoint
 
+_LOCK_S = 6
+"""How long a former owner may take: longer than the server lets a transaction be idle."""
 _logger = logging.getLogger(__name__)
 
 
@@ -60,28 +62,42 @@ class PartitionedViews:
     def assigned(self, partition: int) -> Resume:
         """Take the partition over from whoever had it: they can write nothing to it any more."""
         self.revoked(partition)
-        with self._store.arrange() as connection:
-            stored = generations.all_progress(connection)
-            taken = {
-                name: self._taken(connection, projection, partition, stored)
-                for name, projection in self._projections.items()
-            }
+        taken = self._store.patiently(lambda: self._take_over(partition))
         self._writers[partition] = {name: self._writer(row, partition) for name, row in taken.items()}
         return _resume(list(taken.values()))
 
-    def apply(self, partition: int, page: Sequence[RecordedEvent], next_offset: int) -> None:
-        """Fold a page into each running view; views that have it already leave it.
+    def _take_over(self, partition: int) -> dict[str, Progress]:
+        """The progress rows of all views, which somebody may have in hand."""
+        with self._store.arrange() as connection:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_S}s'")
+            stored = generations.all_progress(connection)
+            return {
+                name: self._taken(connection, projection, partition, stored)
+                for name, projection in self._projections.items()
+            }
 
-        Raises ViewFenced if another process has the partition now, and what `away` names; then nothing that
-        was not committed counts, and the partition has to be taken again.
+    def apply(self, pages: Sequence[PartitionPage]) -> Mapping[int, ViewFenced]:
+        """Fold pages of several partitions, one of each at most, into each running view, in one transaction;
+        views that have a page already leave it.
+
+        Returns the partitions that another process has now. Raises what `away` names; of both nothing counts
+        that was not committed, and the partitions have to be taken again.
         """
-        writers = self._writers.get(partition)
-        if writers is None:
-            raise ViewFenced(f"partition {partition} is not held here", partition=partition)
+        held = {page.partition: page for page in pages if page.partition in self._writers}
         with uncollected():
-            for name in tuple(writers):
-                self._apply(partition, name, page, next_offset)
-        self._store.tell()
+            folded = [
+                each
+                for name in self._projections
+                for partition, page in sorted(held.items())
+                if (each := self._writers[partition][name].fold(page.events, page.next_offset))
+            ]
+            commit(self._store, folded, self._hit)
+            fenced = self._looked_after(folded, held)
+        for page in pages:
+            if page.partition not in held:
+                detail = f"partition {page.partition} is not held here"
+                fenced[page.partition] = ViewFenced(detail, partition=page.partition)
+        return fenced
 
     def revoked(self, partition: int) -> None:
         """Forget what is held in memory for the partition; nothing is written."""
@@ -103,32 +119,36 @@ class PartitionedViews:
             self.revoked(partition)
         self._store.close()
 
-    def _apply(
-        self,
-        partition: int,
-        name: str,
-        page: Sequence[RecordedEvent],
-        next_offset: int,
-        *,
-        again: bool = True,
-    ) -> None:
-        writer = self._writers[partition][name]
-        if writer.is_stopped:
-            return
-        writer.apply(page, next_offset)
-        if not writer.is_stopped:
-            return
+    def _looked_after(
+        self, folded: Sequence[Folded], pages: Mapping[int, PartitionPage]
+    ) -> dict[int, ViewFenced]:
+        """Those that stopped: poisoned, served by another generation, or another process's with its whole
+        partition.
+        """
+        fenced: dict[int, ViewFenced] = {}
+        for writer in (each.writer for each in folded if each.writer.is_stopped):
+            try:
+                self._look_after(writer, pages[writer.partition])
+            except ViewFenced as another:
+                fenced[writer.partition] = another
+        return fenced
+
+    def _look_after(self, writer: ViewWriter, page: PartitionPage) -> None:
+        """Go on with the generation that serves, if a rebuild let another take its place. Raises ViewFenced
+        if another process has the partition.
+        """
+        name, partition = writer.generation.projection.name, writer.partition
         served = self._serving_now(name, partition)
         if served is None or served.owner != self._owner:
             raise writer.fenced or ViewFenced(f"{name} has another owner in partition {partition}")
-        if served.generation != writer.generation.number and again:
+        if served.generation != writer.generation.number:
             _logger.info("%s is served by generation %d now", name, served.generation)
             writer.close()
-            self._writers[partition][name] = self._writer(served, partition)
-            self._apply(partition, name, page, next_offset, again=False)
-        elif writer.fenced is not None:
+            writer = self._writers[partition][name] = self._writer(served, partition)
+            writer.apply(page.events, page.next_offset)
+        if writer.fenced is not None:
             raise writer.fenced
-        else:
+        if writer.is_stopped:
             _logger.error("%s stopped in partition %d: %s", name, partition, writer.error)
 
     def _serving_now(self, name: str, partition: int) -> Progress | None:

@@ -2,25 +2,30 @@
 
 New rows go straight into their table by COPY: a fold only ever inserts rows that are new, so there is nothing
 to merge, and a staging table would write each row twice. Rows that end are closed by one UPDATE from arrays.
+A COPY takes two rounds to the server, so the few rows of a page of few events are inserted one by one, in one
+pipeline for all tables.
 Texts compare in "C" order, so that lists, cursors and state hashes are those of SQLite.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from sqlalchemy import ColumnElement, Connection, Float, cast, func, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from infrastructure.failpoints import hit
 from infrastructure.postgres.connections import connect_arguments, engine, libpq_url
 from infrastructure.postgres.install import VIEWS_SCHEMA
+from infrastructure.postgres.silent_sessions import end_silent_sessions
 from projections.engine.generations import StoredRelation
+from projections.engine.store import TableChanges
 from projections.temporal import OPEN, Key, Values
 
 CHANNEL = "optaic_views"
@@ -37,6 +42,8 @@ _SETTINGS = {
 """A commit need not wait for the disk: rows and position go back together, and are folded again. A process
 that is frozen inside a transaction is cut off, so that another can take its partitions.
 """
+FEW = 4
+"""Up to so many new rows of a table INSERT costs less than COPY."""
 _UNREAD_S = 30.0
 _LOOK_S = 0.02
 _READING = """
@@ -44,6 +51,7 @@ SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 AND xact_start < %s
 """
+T = TypeVar("T")
 _logger = logging.getLogger(__name__)
 
 
@@ -87,6 +95,21 @@ class PostgresViews:
         with self._reader.begin() as connection:
             yield connection
 
+    def patiently(self, act: Callable[[], T]) -> T:
+        """Once more, after those who kept a lock without a word have lost their sessions: a process that is
+        frozen while it sends rows is not idle for the server, and would keep its rows for ever.
+        """
+        try:
+            return act()
+        except OperationalError as error:
+            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise
+            arguments = connect_arguments("optaic-mlops views")
+            with psycopg.connect(self._url, autocommit=True, **arguments) as connection:
+                if not end_silent_sessions(connection):
+                    raise
+        return act()
+
     def wait_until_unread(self) -> None:
         """Wait for the end of every transaction that began before: a dropped table is gone for it too.
 
@@ -102,19 +125,20 @@ class PostgresViews:
             time.sleep(_LOOK_S)  # other sessions' transactions: nothing tells of their end
         _logger.warning("tables are dropped although transactions from before still run")
 
-    def insert(self, connection: Connection, stored: StoredRelation, rows: Sequence[Values]) -> None:
-        """Insert rows by COPY."""
-        statement, kinds = _copy_of(stored.table.name, stored.relation.columns, stored.relation.kinds)
-        with _raw(connection).cursor() as cursor, cursor.copy(statement) as copy:
-            copy.set_types(kinds)
-            for row in rows:
-                copy.write_row(row)
-
-    def end(self, connection: Connection, stored: StoredRelation, rows: Sequence[Values]) -> None:
-        """Close rows by their primary key, all in one statement."""
-        statement = _end_of(stored.table.name, stored.relation.primary_key, stored.relation.kinds)
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        _raw(connection).execute(statement, columns)
+    def write_rows(self, connection: Connection, changes: Sequence[TableChanges]) -> None:
+        """What ends, and tables with few new rows, in one round to the server; the other tables by COPY."""
+        raw = _raw(connection)
+        with raw.pipeline():
+            for stored, inserts, closes in changes:
+                if closes:
+                    _end(raw, stored, closes)
+                if len(inserts) <= FEW:
+                    _insert(raw, stored, inserts)
+            raw.execute(f"NOTIFY {CHANNEL}")
+            hit("projection.within_rows")
+        for stored, inserts, _ in changes:
+            if len(inserts) > FEW:
+                _copy(raw, stored, inserts)
 
     def look_ups(self) -> "SharedLookUps":
         """Look-ups over the one connection that all folds here share."""
@@ -184,10 +208,37 @@ def _raw(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
+def _end(raw: Any, stored: StoredRelation, closes: Sequence[Values]) -> None:
+    """Close rows by their primary key, all in one statement."""
+    statement = _end_of(stored.table.name, stored.relation.primary_key, stored.relation.kinds)
+    raw.execute(statement, [list(column) for column in zip(*closes, strict=True)])
+
+
+def _insert(raw: Any, stored: StoredRelation, rows: Sequence[Values]) -> None:
+    statement = _insert_of(stored.table.name, stored.relation.columns)
+    for row in rows:
+        raw.execute(statement, row)
+
+
+def _copy(raw: Any, stored: StoredRelation, rows: Sequence[Values]) -> None:
+    statement, kinds = _copy_of(stored.table.name, stored.relation.columns, stored.relation.kinds)
+    with raw.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(kinds)
+        for row in rows:
+            copy.write_row(row)
+        hit("projection.within_rows")
+
+
 @cache
 def _copy_of(table: str, columns: tuple[str, ...], kinds: tuple[type, ...]) -> tuple[str, list[str]]:
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
     return statement, [_KINDS[kind] for kind in kinds]
+
+
+@cache
+def _insert_of(table: str, columns: tuple[str, ...]) -> str:
+    marks = ", ".join(["%s"] * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608  our own names
 
 
 @cache

@@ -216,7 +216,8 @@ class Rebuilding:
         progress, reached = generations.progress, copy.writer.position
         mine = (progress.c.projection == name, progress.c.serving == 1)
         with self._store.arrange() as connection:
-            live = connection.execute(select(progress).where(*mine).with_for_update()).all()
+            locking = select(progress).where(*mine).order_by(progress.c.partition).with_for_update()
+            live = connection.execute(locking).all()
             if any(row.position > reached for row in live):
                 return None
             standing = read_standing(connection, self._projections)

@@ -15,6 +15,7 @@ from pysqlite3 import dbapi2
 from sqlalchemy import ColumnElement, Connection, Engine, Float, create_engine, event, func, type_coerce
 
 from projections.engine.generations import StoredRelation
+from projections.engine.store import TableChanges
 from projections.temporal import OPEN, Key, Values
 
 _PRAGMAS = (
@@ -79,17 +80,14 @@ class SqliteViews:
     def wait_until_unread(self) -> None:
         """A snapshot of a file keeps the tables that are dropped after it."""
 
-    def insert(self, connection: Connection, stored: StoredRelation, rows: Sequence[Values]) -> None:
-        """Insert rows by the driver's executemany."""
-        columns = stored.relation.columns
-        marks = ", ".join("?" * len(columns))
-        statement = f"INSERT INTO {stored.table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608  our own names
-        _cursor(connection).executemany(statement, rows)
-
-    def end(self, connection: Connection, stored: StoredRelation, rows: Sequence[Values]) -> None:
-        """Close rows by their primary key."""
-        key = " AND ".join(f"{name} = ?" for name in stored.relation.primary_key)
-        _cursor(connection).executemany(f"UPDATE {stored.table.name} SET valid_to = ? WHERE {key}", rows)  # noqa: S608
+    def write_rows(self, connection: Connection, changes: Sequence[TableChanges]) -> None:
+        """By the driver's executemany, rows that end by their primary key."""
+        cursor: Any = connection.connection.cursor()
+        for stored, inserts, closes in changes:
+            if closes:
+                cursor.executemany(_end_of(stored), closes)
+            if inserts:
+                cursor.executemany(_insert_of(stored), inserts)
 
     def look_ups(self) -> "SqliteLookUps":
         """A connection for the look-ups of one fold."""
@@ -135,5 +133,12 @@ def _look_up(stored: StoredRelation) -> str:
     return f"SELECT {', '.join(columns)} FROM {stored.table.name} WHERE {' AND '.join(where)}"  # noqa: S608  our own names
 
 
-def _cursor(connection: Connection) -> Any:
-    return connection.connection.cursor()
+def _end_of(stored: StoredRelation) -> str:
+    key = " AND ".join(f"{name} = ?" for name in stored.relation.primary_key)
+    return f"UPDATE {stored.table.name} SET valid_to = ? WHERE {key}"  # noqa: S608  our own names
+
+
+def _insert_of(stored: StoredRelation) -> str:
+    columns = stored.relation.columns
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO {stored.table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608  our own names

@@ -5,9 +5,9 @@ Progress is one row a projection, generation and partition. Whoever folds the lo
 log positions; whoever reads Kafka has a row a partition, each with the offset to go on from.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
@@ -87,6 +87,19 @@ class Generation:
     def table(self, relation: Relation[Any]) -> Table:
         """The table of a relation in this generation."""
         return self.stored[relation.name].table
+
+
+class Move(NamedTuple):
+    """A position that moves, of one projection, generation and partition."""
+
+    projection: str
+    generation: int
+    partition: int
+    owner: str
+    expected: int
+    reached: int
+    kafka_offset: int | None
+    """None: the former one stays."""
 
 
 _ADVANCE = (
@@ -213,26 +226,18 @@ def take_over(connection: Connection, taken: Generation, owner: str, partition: 
     return Progress(*connection.execute(mine.returning(*progress.c)).one())
 
 
-def advance(
-    connection: Connection,
-    moved: Generation,
-    owner: str,
-    expected: int,
-    position: int,
-    partition: int = 0,
-    kafka_offset: int | None = None,
-) -> None:
-    """Move the position; raises ViewFenced unless this owner stands at `expected`. Without an offset the
-    former one stays.
+def advance(connection: Connection, moves: Sequence[Move]) -> None:
+    """Move positions; raises ViewFenced unless each owner stands where its move begins. The rows are locked
+    in the order of the moves.
     """
-    values = {"of": moved.projection.name, "number": moved.number, "mine": owner, "expected": expected}
-    reached = {"part": partition, "reached": position, "behind": kafka_offset}
-    found = connection.execute(_ADVANCE, {**values, **reached})
-    if found.rowcount != 1:
+    names = ("of", "number", "part", "mine", "expected", "reached", "behind")
+    found = connection.execute(_ADVANCE, [dict(zip(names, move, strict=True)) for move in moves])
+    if found.rowcount != len(moves):
+        first = moves[0]
         raise ViewFenced(
-            f"{moved.projection.name} has another owner or no longer stands at {expected}",
-            projection=moved.projection.name,
-            expected=expected,
+            f"{first.projection} has another owner or no longer stands at {first.expected}",
+            projection=first.projection,
+            expected=first.expected,
         )
 
 

@@ -12,6 +12,8 @@ from projections.temporal import Appended, Appender, Load, Relation, Temporal, V
 
 R = TypeVar("R", bound=msgspec.Struct)
 
+Changes = tuple[str, list[Values], list[Values]]
+"""Table name, rows to insert, rows to close."""
 HELD_ROWS_MAX = 50_000
 """How many rows of a table a fold keeps for look-ups between pages."""
 
@@ -61,8 +63,8 @@ class Rows:
         self._versioners[relation.name].replace(changed, self.position)
         return changed
 
-    def take(self) -> list[tuple[str, list[Values], list[Values]]]:
-        """What the page amounts to: table name, rows to insert, rows to close."""
+    def take(self) -> list[Changes]:
+        """What the page amounts to."""
         changes = [(name, *held.take()) for name, held in (self._versioners | self._appenders).items()]
         for held in (*self._versioners.values(), *self._appenders.values()):
             held.trim(HELD_ROWS_MAX)

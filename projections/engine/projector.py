@@ -15,7 +15,7 @@ from projections.engine.generations import Progress
 from projections.engine.keeping import Serving
 from projections.engine.projection import Projection
 from projections.engine.store import ViewStore
-from projections.engine.writer import ViewWriter, no_failpoint
+from projections.engine.writer import ViewWriter, commit, no_failpoint
 
 PAGE_SIZE = 2_000
 _LISTEN_S = 0.25
@@ -125,8 +125,8 @@ class Projector:
 
     def apply(self, page: Sequence[RecordedEvent]) -> None:
         """Fold one page into every running view and tell those who wait."""
-        for writer in self.writers.values():
-            writer.apply(page)
+        folded = [writer.fold(page) for writer in self.writers.values()]
+        commit(self.store, [each for each in folded if each], self.hit)
         with self._moved:
             self._moved.notify_all()
 

@@ -2,12 +2,22 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import ColumnElement, Connection
 
 from projections.engine.generations import StoredRelation
 from projections.temporal import Key, Values
+
+
+class TableChanges(NamedTuple):
+    """What changes in one table."""
+
+    stored: StoredRelation
+    inserts: list[Values]
+    """Rows whose values stand in the order of the relation's columns."""
+    closes: list[Values]
+    """Rows of a temporal relation that end: (valid_to, key, valid_from). They end before others begin."""
 
 
 class LookUps(Protocol):
@@ -46,12 +56,8 @@ class ViewStore(Protocol):
         """Wait for those who may still read tables that no longer serve; for so long as is sensible."""
         ...
 
-    def insert(self, connection: Connection, stored: StoredRelation, rows: Sequence[Values]) -> None:
-        """Insert rows whose values stand in the order of the relation's columns."""
-        ...
-
-    def end(self, connection: Connection, stored: StoredRelation, rows: Sequence[Values]) -> None:
-        """Close rows of a temporal relation: (valid_to, key, valid_from)."""
+    def write_rows(self, connection: Connection, changes: Sequence[TableChanges]) -> None:
+        """Close and insert rows; when they are committed, those hear of it who wait for views elsewhere."""
         ...
 
     def look_ups(self) -> LookUps:

@@ -1,18 +1,34 @@
-"""The writer of one generation: folds a page in memory and commits its rows with the new position."""
+"""The writer of one generation folds pages in memory; what several of them folded is committed together."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from domain.shared.activity import RecordedEvent
 from projections.engine import generations
 from projections.engine.errors import ViewFenced
-from projections.engine.generations import Generation
-from projections.engine.projection import Rows
-from projections.engine.store import ViewStore
+from projections.engine.generations import Connection, Generation, Move
+from projections.engine.projection import Changes, Rows
+from projections.engine.store import TableChanges, ViewStore
 
 
 def no_failpoint(name: str) -> None:
     """Failpoints are off unless the composition root brings them."""
     del name
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What a page amounts to in one view: nothing of it is written yet."""
+
+    writer: "ViewWriter"
+    first: int
+    """The position of the page's first event."""
+    reached: int
+    """Where the view stands when this is committed."""
+    kafka_offset: int | None
+    changes: Sequence[Changes]
+    error: str | None = None
+    """Why the view stops behind `reached`, if it does."""
 
 
 class ViewWriter:
@@ -47,77 +63,91 @@ class ViewWriter:
     def apply(
         self, page: Sequence[RecordedEvent], kafka_offset: int | None = None, *, reached: int | None = None
     ) -> None:
-        """Fold the events beyond the position and commit. An error stops this view after the last good
-        event. `kafka_offset`: where a reader of Kafka goes on after this page. `reached`: all of the page is
-        new, wherever it lies, and this is the position then (a rebuild folds some tenants' events later).
+        """Fold a page and commit it; `fold` and `commit` say what that means."""
+        folded = self.fold(page, kafka_offset, reached=reached)
+        if folded is not None:
+            commit(self._store, [folded], self._hit)
 
-        Raises what the store calls `away`: nothing of the page stands, and it may come again.
+    def fold(
+        self, page: Sequence[RecordedEvent], kafka_offset: int | None = None, *, reached: int | None = None
+    ) -> Folded | None:
+        """Fold the events beyond the position; None if there are none. What comes of it must be committed
+        before the next page. An event that cannot be folded stops this view after the last good one.
+
+        `kafka_offset`: where a reader of Kafka goes on after this page. `reached`: all of the page is new,
+        wherever it lies, and this is the position then (a rebuild folds some tenants' events later).
+        Raises what the store calls `away`: the page may come again.
         """
-        events = page if reached else [each for each in page if each.position > self.position]
+        is_new = reached or (page and page[0].position > self.position)
+        events = page if is_new else [each for each in page if each.position > self.position]
         if self.is_stopped or not (events or reached):
-            return
+            return None
+        first = events[0].position if events else self.position
         folded = 0
         try:
             for recorded in events:
                 self._fold(recorded)
                 folded += 1
-            self._commit(reached or events[-1].position, kafka_offset)
-        except ViewFenced as fenced:
-            self.fenced = fenced
-            self.error = f"{fenced.code}: {fenced.detail}"
         except self._store.away:
-            self._rows = self._new_rows()
+            self.forget()
             raise
         except Exception as error:
-            self._stop(events, folded, error)
+            return self._before_poison(events[:folded], events[folded], error)
+        return Folded(self, first, reached or events[-1].position, kafka_offset, self._rows.take())
 
     def _fold(self, recorded: RecordedEvent) -> None:
         if recorded.event is not None:
             self._rows.position = recorded.position
             self.generation.projection.fold(recorded, recorded.event, self._rows)
 
-    def _commit(self, position: int, kafka_offset: int | None = None) -> None:
-        changes = self._rows.take()
-        self._hit("projection.before_begin")
-        with self._store.write() as connection:
-            generations.advance(
-                connection,
-                self.generation,
-                self._owner,
-                self.position,
-                position,
-                self.partition,
-                kafka_offset,
-            )
-            self._hit("projection.after_position")
-            for name, inserts, closes in changes:
-                stored = self.generation.stored[name]
-                if closes:
-                    self._store.end(connection, stored, closes)
-                if inserts:
-                    self._store.insert(connection, stored, inserts)
-            self._hit("projection.before_commit")
-        self._hit("projection.after_commit")
-        self.position = position
+    def _before_poison(
+        self, good: Sequence[RecordedEvent], poison: RecordedEvent, error: Exception
+    ) -> Folded:
+        """Keep what came before the poison, and say loudly where and why this view stops."""
+        self.forget()
+        said = f"position {poison.position} ({poison.action}): {type(error).__name__}: {error}"
+        folded = self.fold(good) or Folded(self, poison.position, self.position, None, ())
+        return folded if folded.error else replace(folded, error=said)
 
-    def _stop(self, events: Sequence[RecordedEvent], folded: int, error: Exception) -> None:
-        """Keep what came before the poison, then say loudly where and why this view stopped."""
-        self._rows = self._new_rows()
-        poison = events[folded] if folded < len(events) else None
-        if poison is None:
-            where = f"page {events[0].position}..{events[-1].position}"
-        else:
-            where = f"position {poison.position} ({poison.action})"
-        self.error = f"{where}: {type(error).__name__}: {error}"
+    def move(self, folded: Folded) -> Move:
+        """The move of the position that commits what was folded."""
+        return Move(
+            self.generation.projection.name,
+            self.generation.number,
+            self.partition,
+            self._owner,
+            self.position,
+            folded.reached,
+            folded.kafka_offset,
+        )
+
+    def committed(self, folded: Folded) -> None:
+        """What was folded is there for good."""
+        self.position = folded.reached
+        self.error = folded.error
+
+    def fence(self, fenced: ViewFenced) -> None:
+        """Somebody else has taken over."""
+        self.fenced = fenced
+        self.error = f"{fenced.code}: {fenced.detail}"
+
+    def stop(self, folded: Folded, error: Exception) -> None:
+        """The database refuses what was folded: this view stands before the page, and says so loudly."""
+        self.forget()
+        self.error = f"page {folded.first}..{folded.reached}: {type(error).__name__}: {error}"
         try:
-            if poison is not None and folded:
-                for recorded in events[:folded]:
-                    self._fold(recorded)
-                self._commit(events[folded - 1].position)
             with self._store.write() as connection:
-                generations.mark_stopped(connection, self.generation, self._owner, self.error, self.partition)
+                self.mark_stopped(connection, self.error)
         except Exception as second:
             self.error = f"{self.error}; could not be recorded: {type(second).__name__}: {second}"
+
+    def mark_stopped(self, connection: Connection, error: str) -> None:
+        """Record that this view cannot go on."""
+        generations.mark_stopped(connection, self.generation, self._owner, error, self.partition)
+
+    def forget(self) -> None:
+        """Let go of every row in memory: the truth is in the database."""
+        self._rows = self._new_rows()
 
     def _new_rows(self) -> Rows:
         find = self._look_ups.find
@@ -131,3 +161,68 @@ class ViewWriter:
     def close(self) -> None:
         """Give the look-up connection back."""
         self._look_ups.close()
+
+
+def commit(store: ViewStore, folded: Sequence[Folded], hit: Callable[[str], None] = no_failpoint) -> None:
+    """Write what several views folded, with their positions, in one transaction. If that is refused, each
+    view gets a transaction of its own, so that only the one that it is about stops or is fenced off.
+
+    Raises what the store calls `away`: what was not committed may come again.
+    """
+    try:
+        if len(folded) > 1 and _are_written(store, folded, hit):
+            return
+        for each in folded:
+            _write_alone(store, each, hit)
+    except store.away:
+        for each in folded:
+            each.writer.forget()
+        raise
+
+
+def _are_written(store: ViewStore, folded: Sequence[Folded], hit: Callable[[str], None]) -> bool:
+    try:
+        _write(store, folded, hit)
+    except store.away:
+        raise
+    except Exception:
+        return False
+    return True
+
+
+def _write_alone(store: ViewStore, folded: Folded, hit: Callable[[str], None]) -> None:
+    try:
+        _write(store, [folded], hit)
+    except store.away:
+        raise
+    except ViewFenced as fenced:
+        folded.writer.fence(fenced)
+    except Exception as error:
+        folded.writer.stop(folded, error)
+
+
+def _write(store: ViewStore, folded: Sequence[Folded], hit: Callable[[str], None]) -> None:
+    hit("projection.before_begin")
+    with store.write() as connection:
+        generations.advance(connection, [each.writer.move(each) for each in folded])
+        hit("projection.after_position")
+        store.write_rows(connection, _by_table(folded))
+        for each in folded:
+            if each.error is not None:
+                each.writer.mark_stopped(connection, each.error)
+        hit("projection.before_commit")
+    hit("projection.after_commit")
+    for each in folded:
+        each.writer.committed(each)
+
+
+def _by_table(folded: Sequence[Folded]) -> list[TableChanges]:
+    """Pages of several partitions fill the same tables."""
+    found: dict[str, TableChanges] = {}
+    for each in folded:
+        for name, inserts, closes in each.changes:
+            stored = each.writer.generation.stored[name]
+            changes = found.setdefault(stored.table.name, TableChanges(stored, [], []))
+            changes.inserts.extend(inserts)
+            changes.closes.extend(closes)
+    return list(found.values())

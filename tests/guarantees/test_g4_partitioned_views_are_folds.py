@@ -7,19 +7,23 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from infrastructure.failpoints import PROJECTION
+from infrastructure.failpoints import PROJECTION, PROJECTION_ON_POSTGRES
 from infrastructure.postgres.install import install
 from tests.projections.support.generated import Generator
 from tests.projections.support.partition_process import TENANTS
 from tests.projections.support.partitions import Partitions, folded, tables
+from tests.support.processes import is_frozen, wait_until
 
 ROOT = Path(__file__).parents[2]
 SEED, EVENTS_MADE, COUNT, PAGE = 17, 400, 4, 20
+TAKEN_S = 20.0
+"""Until a frozen consumer is replaced: seven seconds, and more on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +71,8 @@ def check(parts, expected):
     assert all(report.is_equal for report in reader.verify())
 
 
-@pytest.mark.parametrize("count", [1, 33])
-@pytest.mark.parametrize("place", sorted(PROJECTION))
+@pytest.mark.parametrize("count", [1, 17])
+@pytest.mark.parametrize("place", sorted(PROJECTION | PROJECTION_ON_POSTGRES))
 def test_a_consumer_killed_at_a_failpoint_leaves_nothing_half_done(parts, expected, place, count):
     killed = process(parts, OPTAIC_MLOPS_FAILPOINTS=f"{place}=kill@{count}")
     killed.communicate(timeout=60)
@@ -101,4 +105,28 @@ def test_a_consumer_that_was_frozen_and_replaced_cannot_write_when_it_wakes(part
     told, _ = zombie.communicate("go on\n", timeout=60)
     assert zombie.returncode == 0
     assert "ViewFenced" in told or "OperationalError" in told
+    check(parts, expected)
+
+
+@pytest.mark.parametrize(("page", "count", "sent"), [(2, 40, "NOTIFY"), (100, 6, "COPY")])
+def test_a_consumer_frozen_while_it_sends_rows_is_replaced_and_writes_nothing_when_it_wakes(
+    parts, expected, page, count, sent
+):
+    """For the server it is not idle: whoever takes the partition ends its session."""
+    zombie = process(parts, page=page, OPTAIC_MLOPS_FAILPOINTS=f"projection.within_rows=freeze@{count}")
+    try:
+        wait_until(lambda: is_frozen(zombie.pid), "the consumer does not come to the failpoint")
+        in_hand = "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND {} AND {}"
+        in_hand = in_hand.format("state = 'active'", "wait_event = 'ClientRead'")
+        wait_until(lambda: parts.rows(in_hand), "the server waits for nothing")
+        assert parts.rows(in_hand)[0][0].startswith(sent)
+        began = time.monotonic()
+        parts.assign(parts.views())
+        assert time.monotonic() - began < TAKEN_S
+        check(parts, expected)
+    finally:
+        zombie.send_signal(signal.SIGCONT)
+    told, _ = zombie.communicate(timeout=60)
+    assert zombie.returncode == 0
+    assert "OperationalError" in told or "AdminShutdown" in told
     check(parts, expected)

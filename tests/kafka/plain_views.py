@@ -11,6 +11,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, text
 
 from domain.shared.activity import RecordedEvent
+from infrastructure.kafka.partitions import PartitionPage
 from infrastructure.postgres.connections import engine
 from projections.engine.errors import ViewFenced
 
@@ -77,11 +78,20 @@ class PlainViews:
                 found.append(Standing(offset, position))
         return min(found, key=lambda standing: standing.position)
 
-    def apply(self, partition: int, page: Sequence[RecordedEvent], next_offset: int) -> None:
-        """Each view in a transaction of its own."""
+    def apply(self, pages: Sequence[PartitionPage]) -> Mapping[int, ViewFenced]:
+        """Each view of each partition in a transaction of its own."""
+        fenced: dict[int, ViewFenced] = {}
+        for page in pages:
+            try:
+                self._apply(*page)
+            except ViewFenced as another:
+                fenced[page.partition] = another
+        return fenced
+
+    def _apply(self, partition: int, events: Sequence[RecordedEvent], next_offset: int) -> None:
         for view in VIEWS:
             stands = self._positions[view, partition]
-            new = [event for event in page if event.position > stands]
+            new = [event for event in events if event.position > stands]
             if new:
                 with self._engine.begin() as connection:
                     self._fold(connection, view, partition, new, next_offset)

@@ -1,7 +1,7 @@
 """A partition's messages become rows: in order, each once, and nothing is passed over."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from infrastructure.kafka.consumer_partition import (
 )
 from infrastructure.kafka.holes import ChainBroken, PartitionChain
 from infrastructure.kafka.messages import MessageDamaged, to_message
-from infrastructure.kafka.partitions import partition_of
+from infrastructure.kafka.partitions import PartitionPage, partition_of
 from projections.engine.errors import ViewFenced
 from tests.simulation.rows import stored_rows
 
@@ -52,17 +52,23 @@ class Views:
     standing: Standing = field(default_factory=Standing)
     trouble: Exception | None = None
     owned: set[int] = field(default_factory=set)
+    calls: int = 0
 
     def assigned(self, partition: int) -> Standing:
         self._maybe_raise()
         self.owned.add(partition)
         return self.standing
 
-    def apply(self, partition: int, page: Sequence[RecordedEvent], next_offset: int) -> None:
-        assert partition in self.owned
+    def apply(self, pages: Sequence[PartitionPage]) -> Mapping[int, ViewFenced]:
+        assert {page.partition for page in pages} <= self.owned
+        if isinstance(self.trouble, ViewFenced):
+            return {page.partition: self.trouble for page in pages}
         self._maybe_raise()
-        self.pages.append((list(page), next_offset))
-        self.standing = Standing(next_offset, page[-1].position)
+        self.calls += 1
+        for page in pages:
+            self.pages.append((list(page.events), page.next_offset))
+            self.standing = Standing(page.next_offset, page.events[-1].position)
+        return {}
 
     def revoked(self, partition: int) -> None:
         self.owned.discard(partition)
@@ -88,7 +94,7 @@ def is_mine(row: Row) -> bool:
     return partition_of(row[2], PARTITIONS) == MINE
 
 
-def messages(rows: Sequence[Row] = ROWS, epoch: str = "e") -> list[Fetched]:
+def messages(rows: Sequence[Row] = ROWS, epoch: str = "e", partition: int = MINE) -> list[Fetched]:
     """What the relay publishes to the partition."""
     last: dict[str, int] = {}
     chain = PartitionChain(PARTITIONS, {})
@@ -97,7 +103,7 @@ def messages(rows: Sequence[Row] = ROWS, epoch: str = "e") -> list[Fetched]:
         message = to_message(row, last.get(row[2], 0), epoch)
         last[row[2]] = row[0]
         header = chain.link(row[2], row[0])
-        if is_mine(row):
+        if partition_of(row[2], PARTITIONS) == partition:
             found.append(Fetched(len(found), message.key, message.value, [*message.headers, header]))
     return found
 
@@ -114,13 +120,18 @@ class Desk:
         of = partial(partition_of, partitions=PARTITIONS)
         events = EventReader(Decoder())
         self.source = Source(log or Log(), events, "e", of, lambda *hole: self.holes.append(hole))
-        self.consumer = PartitionConsumer(MINE, self.views, self.source, Standing(None, position))
+        self.consumer = PartitionConsumer(MINE, self.source, Standing(None, position))
+
+    def take(self, there: Sequence[Fetched]) -> None:
+        """Fold what messages say, page by page."""
+        for page in self.consumer.pages(there):
+            self.views.apply([page])
 
 
 def test_messages_become_events_with_the_offset_behind_them() -> None:
     desk = Desk()
-    desk.consumer.take(messages()[:10])
-    desk.consumer.take(messages()[10:])
+    desk.take(messages()[:10])
+    desk.take(messages()[10:])
     assert desk.views.positions == POSITIONS
     assert [offset for _, offset in desk.views.pages] == [10, len(POSITIONS)]
     assert desk.consumer.position == POSITIONS[-1]
@@ -129,9 +140,9 @@ def test_messages_become_events_with_the_offset_behind_them() -> None:
 
 def test_what_comes_again_is_dropped() -> None:
     desk = Desk(position=POSITIONS[4])
-    desk.consumer.take(messages()[2:8])
-    desk.consumer.take(messages()[0:8])
-    desk.consumer.take(messages()[5:12])
+    desk.take(messages()[2:8])
+    desk.take(messages()[0:8])
+    desk.take(messages()[5:12])
     assert desk.views.positions == POSITIONS[5:12]
     assert desk.holes == []
 
@@ -140,8 +151,8 @@ def test_what_comes_again_is_dropped() -> None:
 def test_a_hole_is_filled_from_the_log_before_what_follows(first: int) -> None:
     desk = Desk(position=POSITIONS[first - 1] if first else 0)
     there = messages()
-    desk.consumer.take(there[first + 3 : first + 9])
-    desk.consumer.take(there[first + 15 :])
+    desk.take(there[first + 3 : first + 9])
+    desk.take(there[first + 15 :])
     assert desk.views.positions == POSITIONS[first:]
     holes = [(desk.holes[0][1], desk.holes[0][2]), (desk.holes[1][1], desk.holes[1][2])]
     before = POSITIONS[first - 1] if first else 0
@@ -152,14 +163,14 @@ def test_a_hole_of_another_tenant_shows_at_the_next_message_of_the_partition() -
     tenants = [row[2] for row in ROWS if is_mine(row)]
     gone = next(n for n in range(1, len(tenants)) if tenants[n] != tenants[n + 1])
     desk = Desk()
-    desk.consumer.take([each for each in messages()[: gone + 2] if each.offset != gone])
+    desk.take([each for each in messages()[: gone + 2] if each.offset != gone])
     assert desk.views.positions == POSITIONS[: gone + 2]
     assert len(desk.holes) == 1
 
 
 def test_the_offset_does_not_pass_a_message_that_is_not_folded() -> None:
     desk = Desk()
-    desk.consumer.take(messages()[0:1] + messages()[9:10])
+    desk.take(messages()[0:1] + messages()[9:10])
     offsets = [offset for page, offset in desk.views.pages if page[-1].position < POSITIONS[9]]
     assert max(offsets) == 1
 
@@ -167,7 +178,7 @@ def test_the_offset_does_not_pass_a_message_that_is_not_folded() -> None:
 def test_without_the_chain_of_the_partition_a_tenant_chain_still_shows_a_hole() -> None:
     bare = [each._replace(headers=each.headers[:-1]) for each in messages()]
     desk = Desk()
-    desk.consumer.take(bare[4:])
+    desk.take(bare[4:])
     assert desk.views.positions == POSITIONS
     assert desk.holes
 
@@ -180,7 +191,7 @@ def test_a_hole_that_can_no_longer_be_filled_in_order_stops_the_partition() -> N
     )
     desk = Desk()
     with pytest.raises(ChainBroken):
-        desk.consumer.take([each for each in bare if each.offset != gone])
+        desk.take([each for each in bare if each.offset != gone])
     assert desk.views.positions == [
         each for each in POSITIONS[: len(desk.views.positions) + 1] if each != POSITIONS[gone]
     ]
@@ -189,7 +200,7 @@ def test_a_hole_that_can_no_longer_be_filled_in_order_stops_the_partition() -> N
 def test_what_the_log_lacks_stops_the_partition() -> None:
     desk = Desk(log=Log(ROWS[:3]))
     with pytest.raises(ChainBroken):
-        desk.consumer.take(messages()[10:])
+        desk.take(messages()[10:])
     assert desk.views.positions == [each for each in POSITIONS if each <= 3]
 
 
@@ -212,7 +223,7 @@ def test_a_message_that_cannot_be_read_stops_the_partition_in_front_of_it(how: s
     there[5] = broken(there[5], how)
     desk = Desk()
     with pytest.raises(error):
-        desk.consumer.take(there)
+        desk.take(there)
     assert desk.views.positions == POSITIONS[:5]
     assert desk.views.pages[-1][1] == 5
 
@@ -220,7 +231,7 @@ def test_a_message_that_cannot_be_read_stops_the_partition_in_front_of_it(how: s
 def test_a_message_of_another_log_stops_the_partition() -> None:
     desk = Desk()
     with pytest.raises(MessageOfAnotherLog, match="of the log other"):
-        desk.consumer.take([*messages()[:3], *messages(epoch="other")[3:5]])
+        desk.take([*messages()[:3], *messages(epoch="other")[3:5]])
     assert desk.views.positions == POSITIONS[:3]
 
 
@@ -234,7 +245,7 @@ def changed(place: int, **columns: Any) -> tuple[Row, ...]:
 
 def test_an_event_that_this_code_does_not_know_only_advances() -> None:
     desk = Desk()
-    desk.consumer.take(messages(changed(4, topic="of_tomorrow.happened:1"))[:8])
+    desk.take(messages(changed(4, topic="of_tomorrow.happened:1"))[:8])
     assert desk.views.positions == POSITIONS[:8]
     assert [event.event is None for event in desk.views.pages[0][0]].index(True) == 4
 
@@ -242,7 +253,7 @@ def test_an_event_that_this_code_does_not_know_only_advances() -> None:
 def test_a_whole_record_whose_payload_cannot_be_decoded_stops_the_partition() -> None:
     desk = Desk()
     with pytest.raises(EventUnreadable) as caught:
-        desk.consumer.take(messages(changed(4, payload=b'{"no": "such"}'))[:8])
+        desk.take(messages(changed(4, payload=b'{"no": "such"}'))[:8])
     assert caught.value.facts["position"] == POSITIONS[4]
     assert desk.views.positions == POSITIONS[:4]
     assert desk.views.pages[-1][1] == 0, "the offset does not pass what is not folded"
@@ -277,6 +288,10 @@ class Office:
             self.views, self.desk.source, (Away,), clock=lambda: self.now, chance=lambda: 0.0
         )
 
+    def take(self, there: Sequence[Fetched]) -> int | None:
+        """Its position if it has them all."""
+        return self.assignment.take({MINE: there}, self.flow).get(MINE)
+
     def state(self) -> State:
         return self.assignment.held[MINE].state
 
@@ -294,7 +309,7 @@ def test_an_assignment_begins_where_the_rows_are_and_reads_the_last_message_once
     office = Office()
     office.views.standing = Standing(7, POSITIONS[6])
     assert office.assignment.gained([MINE]) == {MINE: 6}
-    assert office.assignment.take(MINE, messages()[6:], office.flow) == POSITIONS[-1]
+    assert office.take(messages()[6:]) == POSITIONS[-1]
     assert office.views.positions == POSITIONS[7:]
 
 
@@ -303,14 +318,14 @@ def test_another_message_where_the_last_one_lay_shows_what_is_missing() -> None:
     office = Office()
     office.views.standing = Standing(7, POSITIONS[3])
     assert office.assignment.gained([MINE]) == {MINE: 6}
-    assert office.assignment.take(MINE, messages()[6:7], office.flow) == POSITIONS[6]
+    assert office.take(messages()[6:7]) == POSITIONS[6]
     assert office.views.positions == POSITIONS[4:7]
 
 
 def test_partitions_of_a_replaced_topic_are_taken_again() -> None:
     office = Office()
     office.assignment.gained([MINE])
-    office.assignment.take(MINE, messages()[:5], office.flow)
+    office.take(messages()[:5])
     office.assignment.begin_again("replaced", office.flow)
     assert (office.state(), office.flow.calls) == (State.WAITING, [("hold", MINE, None)])
     office.pass_time(0)
@@ -320,9 +335,9 @@ def test_partitions_of_a_replaced_topic_are_taken_again() -> None:
 def test_while_the_database_is_away_pauses_grow_and_nothing_is_lost() -> None:
     office = Office()
     office.assignment.gained([MINE])
-    office.assignment.take(MINE, messages()[:5], office.flow)
+    office.take(messages()[:5])
     office.views.trouble = Away("gone")
-    assert office.assignment.take(MINE, messages()[5:9], office.flow) is None
+    assert office.take(messages()[5:9]) is None
     assert (office.state(), office.flow.calls) == (State.WAITING, [("hold", MINE, None)])
     pauses: list[float] = []
     for _ in range(8):
@@ -332,12 +347,10 @@ def test_while_the_database_is_away_pauses_grow_and_nothing_is_lost() -> None:
     assert pauses[0] < 0.2
     assert pauses[-1] == RETRY_MOST_S
     office.views.trouble = None
-    assert office.assignment.take(MINE, messages()[9:], office.flow) is None, (
-        "held back until it is taken again"
-    )
+    assert office.take(messages()[9:]) is None, "held back until it is taken again"
     office.pass_time(RETRY_MOST_S)
     assert office.flow.calls[-1] == ("go_on", MINE, 4)
-    office.assignment.take(MINE, messages()[4:], office.flow)
+    office.take(messages()[4:])
     assert office.views.positions == POSITIONS
 
 
@@ -345,7 +358,7 @@ def test_who_is_fenced_leaves_the_partition_to_the_other_for_a_while() -> None:
     office = Office()
     office.assignment.gained([MINE])
     office.views.trouble = ViewFenced("another's")
-    office.assignment.take(MINE, messages()[:5], office.flow)
+    office.take(messages()[:5])
     office.views.trouble = None
     assert (office.state(), office.views.owned) == (State.WAITING, set())
     office.pass_time(RETAKE_S - 0.1)
@@ -353,6 +366,31 @@ def test_who_is_fenced_leaves_the_partition_to_the_other_for_a_while() -> None:
     office.pass_time(0.2)
     assert office.views.owned == {MINE}
     assert office.state() is State.FOLDING
+
+
+def test_pages_of_several_partitions_are_folded_together() -> None:
+    office = Office()
+    there = {number: messages(partition=number) for number in range(PARTITIONS)}
+    office.assignment.gained(there)
+    taken = office.assignment.take(there, office.flow)
+    assert office.views.calls == 1
+    assert sorted(office.views.positions) == [row[0] for row in ROWS]
+    assert taken == {
+        number: int(dict(page[-1].headers)["ce_sequence"] or 0) for number, page in there.items()
+    }
+
+
+def test_a_partition_that_stops_holds_up_no_other() -> None:
+    office = Office()
+    there = {number: messages(partition=number) for number in range(PARTITIONS)}
+    there[MINE][5] = broken(there[MINE][5], "damaged")
+    office.assignment.gained(there)
+    assert sorted(office.assignment.take(there, office.flow)) == [1, 2]
+    assert office.state() is State.STOPPED
+    assert office.flow.calls == [("hold", MINE, None)]
+    mine = [position for position in office.views.positions if position in POSITIONS]
+    assert mine == POSITIONS[:5]
+    assert sum(map(len, there.values())) - len(POSITIONS) == len(office.views.positions) - len(mine)
 
 
 def test_a_partition_that_is_lost_is_never_taken_again() -> None:
@@ -363,19 +401,19 @@ def test_a_partition_that_is_lost_is_never_taken_again() -> None:
     office.assignment.lost([MINE])
     office.pass_time(10)
     assert office.views.owned == set()
-    assert office.assignment.take(MINE, messages(), office.flow) is None
+    assert office.take(messages()) is None
 
 
 def test_a_stopped_partition_says_why_and_waits_for_somebody() -> None:
     office = Office()
     office.assignment.gained([MINE])
-    office.assignment.take(MINE, messages(epoch="other")[:2], office.flow)
+    office.take(messages(epoch="other")[:2])
     office.pass_time(1_000)
     held = office.assignment.held[MINE]
     assert held.state is State.STOPPED
     assert "message.of_another_log" in held.cause
     assert "republish" in held.cause
-    assert office.assignment.take(MINE, messages(), office.flow) is None
+    assert office.take(messages()) is None
 
 
 def test_a_client_that_cannot_go_on_is_asked_again() -> None:

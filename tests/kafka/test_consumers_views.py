@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from domain.shared.activity import Event, RecordedEvent
-from infrastructure.failpoints import CONSUMER, PROJECTION
+from infrastructure.failpoints import CONSUMER, PROJECTION, PROJECTION_ON_POSTGRES
 from infrastructure.kafka.consumers import open_consumers
 from infrastructure.kafka.topics import Topics
 from infrastructure.observability.metrics import PROJECTION_STOPPED
@@ -62,7 +62,7 @@ def test_views_by_way_of_kafka_are_the_fold_of_the_log(
     check(desk, reader, tmp_path)
 
 
-@pytest.mark.parametrize("place", sorted(CONSUMER | PROJECTION))
+@pytest.mark.parametrize("place", sorted(CONSUMER | PROJECTION | PROJECTION_ON_POSTGRES))
 def test_views_survive_a_kill_anywhere(
     desk: ConsumerDesk, reader: ViewReader, tmp_path: Path, place: str
 ) -> None:

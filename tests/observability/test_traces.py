@@ -11,6 +11,7 @@ from domain.shared.activity import Actor
 from domain.shared.errors import CommandUnknown
 from infrastructure.http.app import create_app
 from infrastructure.kafka.messages import to_message
+from infrastructure.kafka.partitions import PartitionPage
 from infrastructure.observability import tracing
 from infrastructure.observability.metrics import REFUSALS
 from infrastructure.observability.seams import ObservedBus, TracedProducer, TracedViews
@@ -37,8 +38,8 @@ class KeepingViews:
     def assigned(self, partition):
         raise NotImplementedError
 
-    def apply(self, partition, page, next_offset):
-        pass
+    def apply(self, pages):
+        return {}
 
     def revoked(self, partition):
         pass
@@ -65,7 +66,7 @@ def relayed_and_folded(log):
     for row in rows:
         producer.send(to_message(row, 0, "epoch"), row[0], row[17] // 1000)
     producer.settle()
-    TracedViews(KeepingViews()).apply(0, log.read(0, 1000), len(rows))
+    TracedViews(KeepingViews()).apply([PartitionPage(0, log.read(0, 1000), len(rows))])
     return rows
 
 

@@ -152,12 +152,12 @@ def test_an_interrupted_page_leaves_rows_and_position_together(log, opened):
     views.projector.apply(log.read(0, 100))
     before = hashes(views)
 
-    def full(connection, stored, rows):
+    def full(connection, changes):
         raise OSError("disk full")
 
-    insert, views.projector.store.insert = views.projector.store.insert, full
+    write_rows, views.projector.store.write_rows = views.projector.store.write_rows, full
     views.projector.apply(log.read(100, 100))
-    views.projector.store.insert = insert
+    views.projector.store.write_rows = write_rows
     assert hashes(views) == before
     assert all("disk full" in status.error for status in views.status())
 

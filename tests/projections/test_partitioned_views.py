@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from domain.catalogue import EVENTS
+from infrastructure.kafka.partitions import PartitionPage
 from infrastructure.views import PROJECTIONS, open_views
 from projections import registry, runs
 from projections.engine.errors import ViewFenced, ViewOfLaterRelease
@@ -68,20 +69,21 @@ def test_pages_that_come_twice_or_overlap_change_nothing(log, partitions):
     for partition in parts.at:
         events = parts.of(partition)
         for end in range(0, len(events), 40):
-            views.apply(partition, events[max(0, end - 60) : end], end)
-            views.apply(partition, events[:end], end)
+            views.apply([PartitionPage(partition, events[max(0, end - 60) : end], end)])
+            views.apply([PartitionPage(partition, events[:end], end)])
         parts.at[partition] = max(0, len(events) - 100)
     parts.feed_all(views)
     assert tables(parts.reader()) == folded(log)
 
 
-def test_a_crash_between_the_views_is_made_good_from_the_view_that_is_behind(log, partitions):
-    parts, commits = partitions(log), 0
+@pytest.mark.parametrize("place", ["projection.after_position", "projection.before_commit"])
+def test_a_crash_within_a_page_leaves_all_views_before_it(log, partitions, place):
+    parts, pages = partitions(log), 0
 
     def crash(name):
-        nonlocal commits
-        commits += name == "projection.before_commit"
-        if commits == 8:
+        nonlocal pages
+        pages += name == place
+        if pages == 2:
             raise Crash
 
     partition = longest(partitions(log))
@@ -90,14 +92,46 @@ def test_a_crash_between_the_views_is_made_good_from_the_view_that_is_behind(log
     parts.feed(first, partition, 50)
     with pytest.raises(Crash):
         parts.feed(first, partition, 50)
-    stand = {row[0]: row[2:4] for row in parts.rows(PROGRESS)}
-    assert {offset for _, offset in stand.values()} == {50, 100}
+    assert {row[3] for row in parts.rows(PROGRESS)} == {50}
     second = parts.views()
     events = parts.of(partition)
     assert parts.assign(second, partition) == [(50, events[49].position)]
     parts.assign(second)
     parts.feed_all(second)
     assert tables(parts.reader()) == folded(log)
+
+
+def test_all_views_of_a_page_are_committed_in_one_transaction(log, partitions):
+    parts = partitions(log)
+    views, partition = parts.views(), longest(parts)
+    parts.assign(views, partition)
+    parts.feed(views, partition, 50)
+    writers = parts.rows(f"SELECT DISTINCT xmin::text FROM view_generation WHERE partition = {partition}")
+    assert len(writers) == 1
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_view_whose_rows_are_refused_stops_alone(log, partitions, is_last):
+    parts = partitions(log)
+    refused = PROJECTIONS[-1 if is_last else 0]
+    views, partition = parts.views(), longest(parts)
+    parts.assign(views)
+    table = f"{refused.name}_{'event' if is_last else 'fact'}_1"
+    last = parts.of(partition)[99].position
+    parts.rows(f"ALTER TABLE {table} ADD CHECK (position <> {last})")
+    parts.feed_all(views, Random(3))
+    assert list(views.stopped()) == [refused.name]
+    assert "CheckViolation" in views.stopped()[refused.name]
+    expected, found = folded(log), tables(parts.reader())
+    assert {name for name in expected if found[name] != expected[name]} == {refused.name}
+    stand = {row[0]: row[2] for row in parts.rows(PROGRESS) if row[1] == partition}
+    assert stand[refused.name] < last
+    assert {status.name for status in parts.reader().status() if status.error} == {refused.name}
+    parts.rows(f"ALTER TABLE {table} DROP CONSTRAINT {table}_position_check")
+    mended = parts.views()
+    parts.assign(mended)
+    parts.feed_all(mended)
+    assert tables(parts.reader()) == expected
 
 
 def test_who_lost_a_partition_writes_nothing_to_it_any_more(log, partitions):
@@ -109,7 +143,7 @@ def test_who_lost_a_partition_writes_nothing_to_it_any_more(log, partitions):
     parts.assign(heir)
     before = parts.rows(PROGRESS)
     with pytest.raises(ViewFenced):
-        zombie.apply(partition, parts.of(partition)[50:60], 60)
+        parts.feed(zombie, partition, 10)
     assert parts.rows(PROGRESS) == before
     parts.feed_all(heir)
     assert tables(parts.reader()) == folded(log)
@@ -173,7 +207,7 @@ def test_a_view_of_an_earlier_release_is_folded_afresh(log, partitions):
     views = parts.views(later)
     assert parts.assign(views)[partition] == (None, 0)
     with pytest.raises(ViewFenced):
-        former.apply(partition, parts.of(partition), len(parts.of(partition)))
+        parts.feed(former, partition)
     parts.feed_all(views)
     numbers = parts.rows("SELECT DISTINCT generation FROM view_generation WHERE projection = 'runs'")
     assert numbers == [(2,)]
@@ -207,7 +241,7 @@ def test_who_lost_a_partition_does_not_come_back_by_a_rebuild(log, partitions):
     reader.rebuild()
     before = parts.rows(PROGRESS)
     with pytest.raises(ViewFenced):
-        zombie.apply(partition, parts.of(partition)[50:], len(parts.of(partition)))
+        parts.feed(zombie, partition)
     assert parts.rows(PROGRESS) == before
     parts.feed_all(heir)
     assert tables(reader) == folded(log)

@@ -150,8 +150,7 @@ class ConsumerActor:
 
     def _fold(self) -> None:
         pages, self._in_hand = self._in_hand, {}
-        for number, page in pages.items():
-            self.assignment.take(number, page, self)
+        self.assignment.take(pages, self)
 
     def _hear(self) -> None:
         """What the group has to say."""

@@ -4,12 +4,12 @@ It knows the truth: who owns what, and what each view holds. Every commit is che
 wrong write is found where it happens and not only in the end.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from domain.shared.activity import RecordedEvent
 from infrastructure.activity_log.record import Row
+from infrastructure.kafka.partitions import PartitionPage
 from projections.engine.errors import ViewFenced
 from tests.simulation.faults import Bug
 
@@ -24,6 +24,16 @@ class Resume(NamedTuple):
 
     offset: int | None
     position: int
+
+
+class Move(NamedTuple):
+    """A page of a view's partition."""
+
+    view: str
+    partition: int
+    expected: int
+    page: Sequence[int]
+    offset: int
 
 
 @dataclass
@@ -57,6 +67,7 @@ class Database:
         self.relay = RelayRow()
         self.log: list[Row] = []
         self.trouble: Callable[[str], None] = lambda _place: None
+        self.refuses: Callable[[], bool] = lambda: False
         self.progress: dict[tuple[str, int], Progress] = {}
 
     # --- the log ---
@@ -88,27 +99,38 @@ class Database:
         self.trouble("after")
         return {view: (self.at(view, partition).position, self.at(view, partition).offset) for view in VIEWS}
 
-    def commit(self, view: str, partition: int, owner: str, expected: int, page: Sequence[int], offset: int):
-        """Rows and progress of one view together, where this owner still stands at `expected`."""
+    def commit(self, owner: str, moves: Sequence[Move]) -> None:
+        """Rows and progress of pages together, where this owner stands at what each move expects."""
         self.trouble("before")
-        progress = self.at(view, partition)
-        is_fenced = progress.owner != owner or progress.position != expected
-        if is_fenced and Bug.NO_FENCE not in self.bugs:
-            raise ViewFenced(f"{view} of {partition} is {progress.owner}'s at {progress.position}")
-        if Bug.PROGRESS_APART in self.bugs:
-            progress.position, progress.offset = page[-1], offset
+        for move in moves:
+            progress = self.at(move.view, move.partition)
+            is_fenced = progress.owner != owner or progress.position != move.expected
+            if is_fenced and Bug.NO_FENCE not in self.bugs:
+                detail = f"{move.view} of {move.partition} is {progress.owner}'s at {progress.position}"
+                raise ViewFenced(detail)
+        if Bug.ROWS_APART in self.bugs:
+            self._write(moves)
             self.trouble("between")
-            progress.rows += page
-        elif Bug.ROWS_APART in self.bugs:
-            progress.rows += page
-            self.trouble("between")
-            progress.position, progress.offset = page[-1], offset
+            self._advance(moves)
         else:
-            progress.rows += page
-            progress.position, progress.offset = page[-1], offset
-        assert progress.owner == owner, f"{owner} wrote to {view} of {partition}, which is {progress.owner}'s"
-        self.check(view, partition)
+            self._advance(moves)
+            if Bug.PROGRESS_APART in self.bugs:
+                self.trouble("between")
+            self._write(moves)
+        for move in moves:
+            holder = self.at(move.view, move.partition).owner
+            assert holder == owner, f"{owner} wrote to {move.view} of {move.partition}, which is {holder}'s"
+            self.check(move.view, move.partition)
         self.trouble("after")
+
+    def _advance(self, moves: Sequence[Move]) -> None:
+        for move in moves:
+            progress = self.at(move.view, move.partition)
+            progress.position, progress.offset = move.page[-1], move.offset
+
+    def _write(self, moves: Sequence[Move]) -> None:
+        for move in moves:
+            self.at(move.view, move.partition).rows += move.page
 
     def check(self, view: str, partition: int) -> None:
         """A view holds the fold of the log up to its progress: nothing twice, nothing missing, in order."""
@@ -136,15 +158,41 @@ class SimulatedViews:
         lowest = None if None in offsets else min(offset for offset in offsets if offset is not None)
         return Resume(lowest, min(position for position, _ in found.values()))
 
-    def apply(self, partition: int, page: Sequence[RecordedEvent], next_offset: int) -> None:
-        """Fold into one view after the other, each in a transaction of its own."""
+    def apply(self, pages: Sequence[PartitionPage]) -> Mapping[int, ViewFenced]:
+        """All in one transaction; if that is refused, each view of each partition in one of its own."""
+        moves = [move for page in pages for move in self._moves(page)]
+        if self._database.refuses():
+            return self._commit_apart(moves)
+        try:
+            self._commit(moves)
+        except ViewFenced:
+            return self._commit_apart(moves)
+        return {}
+
+    def _commit_apart(self, moves: Sequence[Move]) -> dict[int, ViewFenced]:
+        fenced: dict[int, ViewFenced] = {}
+        for move in moves:
+            try:
+                self._commit([move])
+            except ViewFenced as another:
+                fenced[move.partition] = another
+        return fenced
+
+    def _moves(self, page: PartitionPage) -> list[Move]:
+        repeated = Bug.NO_REDELIVERY_CHECK in self._database.bugs
+        moves: list[Move] = []
         for view in VIEWS:
-            stands = self._positions[view, partition]
-            repeated = Bug.NO_REDELIVERY_CHECK in self._database.bugs
-            new = [each.position for each in page if each.position > stands or repeated]
+            stands = self._positions[view, page.partition]
+            new = [each.position for each in page.events if each.position > stands or repeated]
             if new:
-                self._database.commit(view, partition, self._owner, stands, new, next_offset)
-                self._positions[view, partition] = new[-1]
+                moves.append(Move(view, page.partition, stands, new, page.next_offset))
+        return moves
+
+    def _commit(self, moves: Sequence[Move]) -> None:
+        if moves:
+            self._database.commit(self._owner, moves)
+            for move in moves:
+                self._positions[move.view, move.partition] = move.page[-1]
 
     def revoked(self, partition: int) -> None:
         """Forget."""

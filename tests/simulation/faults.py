@@ -48,3 +48,5 @@ class Chances:
     broker_crash: int = 60
     lost_message: int = 0
     rebalance: int = 25
+    refused: int = 8
+    """What several views folded is not written in one transaction, as if a row of one could not be."""

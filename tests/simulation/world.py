@@ -35,6 +35,7 @@ class World:
         self.group = Group(self.random)
         self.database = Database(bugs, partial(partition_of, partitions=PARTITIONS), self.broker)
         self.database.trouble = self.trouble
+        self.database.refuses = lambda: self.luck(self.chances.refused)
         self._pool = stored_rows(seed % VARIETY)
         self._acting: list[Actor] = []
         self._away = 0

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import delete, insert
 
-from infrastructure.kafka.partitions import partition_of
+from infrastructure.kafka.partitions import PartitionPage, partition_of
 from infrastructure.postgres.connections import engine
 from infrastructure.postgres.operational import relay_partition, relay_progress
 from infrastructure.views import PROJECTIONS, ViewReader, open_partitioned_views, open_view_reader, open_views
@@ -94,7 +94,9 @@ class Partitions:
         at = self.at[partition]
         page = self.of(partition)[at : at + size]
         if page:
-            views.apply(partition, page, at + len(page))
+            taken = views.apply([PartitionPage(partition, page, at + len(page))])
+            if taken:
+                raise taken[partition]
             self.at[partition] = at + len(page)
         return bool(page)
 
