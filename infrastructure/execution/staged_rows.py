@@ -61,6 +61,8 @@ def _schema(messages: pa.ipc.MessageReader) -> pa.Schema:
     if len(schema) > COLUMNS_MAX or len(set(schema.names)) < len(schema):
         raise RunOutputMalformed(f"the staged rows have over {COLUMNS_MAX} columns, or two of one name")
     for field in schema:
+        if pa.types.is_timestamp(field.type) and not (field.type.tz or "UTC").isascii():
+            raise RunOutputMalformed(f"the staged column {field.name[:100]!r} has a time zone that is none")
         if not any(is_one(field.type) for is_one in _PLAIN):
             raise RunOutputMalformed(f"the staged column {field.name[:100]!r} holds {str(field.type)[:100]}")
     return schema.remove_metadata()

@@ -46,16 +46,22 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "kexec_load": (246, 104),
     "keyctl": (250, 219),
     "lookup_dcookie": (212, 18),
+    "migrate_pages": (256, 238),
     "mount": (165, 40),
     "mount_setattr": (442, 442),
     "move_mount": (429, 429),
+    "move_pages": (279, 239),
     "name_to_handle_at": (303, 264),
     "nfsservctl": (180, 42),
     "open_by_handle_at": (304, 265),
     "open_tree": (428, 428),
+    "open_tree_attr": (467, 467),
     "perf_event_open": (298, 241),
+    "personality": (135, 92),
     "pidfd_getfd": (438, 438),
     "pivot_root": (155, 41),
+    "process_madvise": (440, 440),
+    "process_mrelease": (448, 448),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
     "ptrace": (101, 117),
@@ -72,6 +78,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "syslog": (103, 116),
     "umount2": (166, 39),
     "unshare": (272, 97),
+    "uselib": (134, None),
     "userfaultfd": (323, 282),
     "vhangup": (153, 58),
 }
@@ -95,11 +102,12 @@ class _Machine:
     clone: int
     ioctl: int
     socket: int
+    socketpair: int
 
 
 _MACHINES = {
-    "x86_64": _Machine(0, 0xC000003E, 56, 16, 41),
-    "aarch64": _Machine(1, 0xC00000B7, 220, 29, 198),
+    "x86_64": _Machine(0, 0xC000003E, 56, 16, 41, 53),
+    "aarch64": _Machine(1, 0xC00000B7, 220, 29, 198, 199),
 }
 
 
@@ -129,7 +137,8 @@ def call_filter(machine: str | None = None) -> bytes:
     for request in _TYPED_FOR_OTHERS:
         steps += _judged(found.ioctl, 1, [(_EQUALS, 0, 1, request), _answer(errno.EPERM)])
     allowed = [step for family in _FAMILIES for step in ((_EQUALS, 0, 1, family), (_RETURN, 0, 0, _ALLOW))]
-    steps += _judged(found.socket, 0, [*allowed, _answer(errno.EAFNOSUPPORT)])
+    for makes_sockets in (found.socket, found.socketpair):
+        steps += _judged(makes_sockets, 0, [*allowed, _answer(errno.EAFNOSUPPORT)])
     steps.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *step) for step in steps)
 

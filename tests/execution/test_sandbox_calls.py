@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import signal
 import struct
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from infrastructure.processes.sandbox import Level
 from infrastructure.processes.sandbox_calls import ABSENT, REFUSED, call_filter, numbers
 from infrastructure.processes.sandbox_handshake import Handshake
 from infrastructure.processes.sandbox_levels import UNFILTERED, Probed, probe
-from tests.execution.test_sandbox_levels import printed
-from tests.support.sandboxes import STRONG, bubblewrap
+from tests.execution.test_sandbox_levels import printed, ran
+from tests.support.sandboxes import STRONG, bubblewrap, sandbox_of
 
 MACHINE = "x86_64"
 CALLS = """
@@ -45,6 +46,7 @@ for family in range(1, 46):
         found[f"family {family}"] = 0
     except OSError as error:
         found[f"family {family}"] = error.errno
+    called(f"pair of {family}", 53, family, socket.SOCK_STREAM, 0, ctypes.create_string_buffer(8))
 print(json.dumps(found))
 """
 NEEDED = """
@@ -89,8 +91,25 @@ def test_arguments_are_judged_where_a_call_is_needed_otherwise(tmp_path: Path, l
     assert found.pop("ioctl with high bits") == errno.EPERM
     assert found.pop("another table of numbers") == errno.ENOSYS
     refused = {name for name, number in found.items() if number == errno.EAFNOSUPPORT}
-    assert {"family 40", "family 38", "family 17"} <= refused  # vsock, the kernel's ciphers, raw packets
-    assert {"family 1", "family 2"}.isdisjoint(refused)
+    others = (40, 38, 17)  # vsock, the kernel's ciphers, raw packets
+    assert {f"family {one}" for one in others} | {f"pair of {one}" for one in others} <= refused
+    assert {"family 1", "family 2", "pair of 1", "pair of 2"}.isdisjoint(refused)
+
+
+ENTRY_OF_32_BITS = """
+import ctypes, mmap
+code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+code.write(bytes.fromhex("b814000000cd80c3"))  # mov eax, 20 (getpid); int 0x80; ret
+address = ctypes.addressof(ctypes.c_char.from_buffer(code))
+print(ctypes.CFUNCTYPE(ctypes.c_int)(address)(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("level", STRONG)
+def test_the_entry_of_32_bits_leads_nowhere(tmp_path: Path, level: Level) -> None:
+    """The filter's answer, or a signal where the kernel has no such entry."""
+    ended, text, _ = ran(tmp_path, sandbox_of(level, tmp_path), ENTRY_OF_32_BITS)
+    assert (ended, text) in ((0, f"{-errno.ENOSYS}\n"), (-signal.SIGSEGV, ""))
 
 
 @pytest.mark.parametrize("level", STRONG)
