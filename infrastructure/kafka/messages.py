@@ -7,6 +7,7 @@ along.
 """
 
 import struct
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -86,7 +87,7 @@ def to_message(row: Row, previous: int, epoch: str) -> Message:
     encoded = [each.encode() if each.__class__ is str else each for each in row]
     (position, event_id, tenant, stream_id, stream_version, kind, name, _, actor, method) = encoded[:10]
     (on_behalf_of, reason, command_id, ordinal, body_hash, correlation_id, causation_id) = encoded[10:17]
-    of_record = sha256(_record(encoded)).hexdigest()
+    of_record = sha256(_record(encoded)).hexdigest().encode()
     headers = [
         *_of_tenant(row[2]),
         *_of_topic(row[7]),
@@ -107,8 +108,8 @@ def to_message(row: Row, previous: int, epoch: str) -> Message:
         ("ce_bodyhash", body_hash.hex().encode()),
         ("ce_recordedatus", b"%d" % row[17]),
         ("ce_logepoch", epoch.encode()),
-        ("ce_recordhash", of_record.encode()),
-        ("ce_linkhash", _link(of_record, previous, epoch)),
+        ("ce_recordhash", of_record),
+        ("ce_linkhash", _link(of_record, previous, epoch.encode())),
     ]
     if causation_id is not None:
         headers.append(("ce_causationid", causation_id))
@@ -130,9 +131,9 @@ def _as_published(headers: Any, key: bytes | None, value: bytes | None) -> Activ
     Each is compared with what follows from the row; anything else is looked at closely.
     """
     try:
-        named = dict[str, bytes](headers)
-        names, texts, end = tuple(named), tuple(named.values()), len(_NAMES)
-        if names[:end] != _NAMES or len(names) != len(headers):
+        names, texts = zip(*headers, strict=True)
+        end = len(_NAMES)
+        if names[:end] != _NAMES:
             return None
         (event_id, subject, time, sequence, before, correlation_id, stream_id, stream_version) = texts[7:15]
         (kind, name, actor, method, command_id, ordinal, body_hash, recorded_at) = texts[15:23]
@@ -145,25 +146,30 @@ def _as_published(headers: Any, key: bytes | None, value: bytes | None) -> Activ
         causation_id, on_behalf_of, reason = optional
         tenant, tenant_text, of_tenant = _known_tenant(texts[3])
         topic, topic_text, of_topic = _known_topic(texts[5])
-        numbers = (int(sequence), int(before), int(stream_version), int(ordinal), int(recorded_at))
-        position, previous, version, number, recorded_at_us = numbers
+        position, previous, version = int(sequence), int(before), int(stream_version)
+        number, recorded_at_us = int(ordinal), int(recorded_at)
         of_body = bytes.fromhex(body_hash.decode())
         payload = value or b""
-        encoded = [position, event_id, tenant, stream_id, version, kind, name, topic, actor, method]
-        encoded += [on_behalf_of, reason, command_id, number, of_body, correlation_id, causation_id]
-        of_record = sha256(_record([*encoded, recorded_at_us, payload])).hexdigest()
+        encoded = (
+            *(position, event_id, tenant, stream_id, version, kind, name, topic, actor, method),
+            *(on_behalf_of, reason, command_id, number, of_body, correlation_id, causation_id),
+            *(recorded_at_us, payload),
+        )
+        of_record = sha256(_record(encoded)).hexdigest().encode()
         is_same = (
             texts[:4] == of_tenant
             and texts[4:7] == of_topic
             and key == tenant
             and subject == b"%b:%b" % (kind, name)
             and time == _time(recorded_at_us)
-            and texts[10:12] == (b"%020d" % position, b"%020d" % previous)
-            and (stream_version, ordinal) == (b"%d" % version, b"%d" % number)
+            and sequence == b"%020d" % position
+            and before == b"%020d" % previous
+            and stream_version == b"%d" % version
+            and ordinal == b"%d" % number
             and recorded_at == b"%d" % recorded_at_us
             and body_hash == of_body.hex().encode()
-            and record_hash == of_record.encode()
-            and link_hash == _link(of_record, previous, epoch.decode())
+            and record_hash == of_record
+            and link_hash == _link(of_record, previous, epoch)
             and _OURS.isdisjoint(names[end:])
         )
         row = (
@@ -251,7 +257,7 @@ _NULL = b"\xff\xff\xff\xff"
 _integer = struct.Struct(">Iq").pack
 
 
-def _record(encoded: list[Any]) -> bytes:
+def _record(encoded: Sequence[Any]) -> bytes:
     """As `record_of`, of a row whose texts are bytes already and whose columns have their types."""
     (position, event_id, tenant, stream_id, stream_version, kind, name, topic, actor, method) = encoded[:10]
     (on_behalf_of, reason, command_id, ordinal, body_hash, correlation_id, causation_id) = encoded[10:17]
@@ -273,8 +279,8 @@ def _record(encoded: list[Any]) -> bytes:
     )
 
 
-def _link(of_record: str, previous: int, epoch: str) -> bytes:
-    return sha256(f"{of_record}:{previous}:{epoch}".encode()).hexdigest().encode()
+def _link(of_record: bytes, previous: int, epoch: bytes) -> bytes:
+    return sha256(b"%b:%d:%b" % (of_record, previous, epoch)).hexdigest().encode()
 
 
 def _time(micros: int) -> bytes:

@@ -16,7 +16,7 @@ from projections.engine.collection import uncollected
 from projections.engine.errors import ViewFenced, ViewOfLaterRelease
 from projections.engine.generations import Connection, Generation, Progress
 from projections.engine.projection import Projection
-from projections.engine.writer import Folded, ViewWriter, commit, no_failpoint
+from projections.engine.writer import Folded, Page, ViewWriter, apply_together, no_failpoint
 
 _LOCK_S = 6
 """How long a former owner may take: longer than the server lets a transaction be idle."""
@@ -85,13 +85,12 @@ class PartitionedViews:
         """
         held = {page.partition: page for page in pages if page.partition in self._writers}
         with uncollected():
-            folded = [
-                each
+            of_views = [
+                Page(self._writers[partition][name], page.events, page.next_offset)
                 for name in self._projections
                 for partition, page in sorted(held.items())
-                if (each := self._writers[partition][name].fold(page.events, page.next_offset))
             ]
-            commit(self._store, folded, self._hit)
+            folded = apply_together(self._store, of_views, self._hit)
             fenced = self._looked_after(folded, held)
         for page in pages:
             if page.partition not in held:

@@ -15,7 +15,7 @@ from projections.engine.generations import Progress
 from projections.engine.keeping import Serving
 from projections.engine.projection import Projection
 from projections.engine.store import ViewStore
-from projections.engine.writer import ViewWriter, commit, no_failpoint
+from projections.engine.writer import Page, ViewWriter, apply_together, no_failpoint
 
 PAGE_SIZE = 2_000
 _LISTEN_S = 0.25
@@ -125,8 +125,7 @@ class Projector:
 
     def apply(self, page: Sequence[RecordedEvent]) -> None:
         """Fold one page into every running view and tell those who wait."""
-        folded = [writer.fold(page) for writer in self.writers.values()]
-        commit(self.store, [each for each in folded if each], self.hit)
+        apply_together(self.store, [Page(writer, page) for writer in self.writers.values()], self.hit)
         with self._moved:
             self._moved.notify_all()
 

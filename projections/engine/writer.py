@@ -1,7 +1,8 @@
-"""The writer of one generation folds pages in memory; what several of them folded is committed together."""
+"""The writer of one generation folds pages in memory; what several writers folded is committed together."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from domain.shared.activity import RecordedEvent
 from projections.engine import generations
@@ -29,6 +30,15 @@ class Folded:
     changes: Sequence[Changes]
     error: str | None = None
     """Why the view stops behind `reached`, if it does."""
+
+
+class Page(NamedTuple):
+    """Events for one view, and what `ViewWriter.fold` takes with them."""
+
+    writer: "ViewWriter"
+    events: Sequence[RecordedEvent]
+    kafka_offset: int | None = None
+    reached: int | None = None
 
 
 class ViewWriter:
@@ -63,10 +73,8 @@ class ViewWriter:
     def apply(
         self, page: Sequence[RecordedEvent], kafka_offset: int | None = None, *, reached: int | None = None
     ) -> None:
-        """Fold a page and commit it; `fold` and `commit` say what that means."""
-        folded = self.fold(page, kafka_offset, reached=reached)
-        if folded is not None:
-            commit(self._store, [folded], self._hit)
+        """Fold a page and commit it, as `fold` and `apply_together` do."""
+        apply_together(self._store, [Page(self, page, kafka_offset, reached)], self._hit)
 
     def fold(
         self, page: Sequence[RecordedEvent], kafka_offset: int | None = None, *, reached: int | None = None
@@ -76,7 +84,7 @@ class ViewWriter:
 
         `kafka_offset`: where a reader of Kafka goes on after this page. `reached`: all of the page is new,
         wherever it lies, and this is the position then (a rebuild folds some tenants' events later).
-        Raises what the store calls `away`: the page may come again.
+        Raises what the store calls `away`.
         """
         is_new = reached or (page and page[0].position > self.position)
         events = page if is_new else [each for each in page if each.position > self.position]
@@ -89,7 +97,6 @@ class ViewWriter:
                 self._fold(recorded)
                 folded += 1
         except self._store.away:
-            self.forget()
             raise
         except Exception as error:
             return self._before_poison(events[:folded], events[folded], error)
@@ -163,21 +170,26 @@ class ViewWriter:
         self._look_ups.close()
 
 
-def commit(store: ViewStore, folded: Sequence[Folded], hit: Callable[[str], None] = no_failpoint) -> None:
-    """Write what several views folded, with their positions, in one transaction. If that is refused, each
-    view gets a transaction of its own, so that only the one that it is about stops or is fenced off.
+def apply_together(
+    store: ViewStore, pages: Sequence[Page], hit: Callable[[str], None] = no_failpoint
+) -> Sequence[Folded]:
+    """Fold pages, one a writer, and commit what comes of them with the positions in one transaction. If that
+    is refused, each view gets a transaction of its own, so that only the one that it is about stops or is
+    fenced off. Returns what was new.
 
     Raises what the store calls `away`: what was not committed may come again.
     """
     try:
-        if len(folded) > 1 and _are_written(store, folded, hit):
-            return
-        for each in folded:
-            _write_alone(store, each, hit)
+        found = [each.writer.fold(each.events, each.kafka_offset, reached=each.reached) for each in pages]
+        folded = [each for each in found if each is not None]
+        if len(folded) <= 1 or not _are_written(store, folded, hit):
+            for each in folded:
+                _write_alone(store, each, hit)
     except store.away:
-        for each in folded:
+        for each in pages:
             each.writer.forget()
         raise
+    return folded
 
 
 def _are_written(store: ViewStore, folded: Sequence[Folded], hit: Callable[[str], None]) -> bool:

@@ -162,6 +162,34 @@ def test_an_interrupted_page_leaves_rows_and_position_together(log, opened):
     assert all("disk full" in status.error for status in views.status())
 
 
+def test_a_page_whose_look_ups_met_no_database_comes_again_whole(log, opened, places):
+    store, away = places.store("views"), [True]
+    store.away = (*store.away, ConnectionResetError)
+    last = PROJECTIONS[-1]
+
+    def fold(recorded, event, rows):
+        if recorded.position == 150 and away:
+            away.clear()
+            raise ConnectionResetError("away")
+        last.fold(recorded, event, rows)
+
+    views = [*PROJECTIONS[:-1], replaced(last, fold=fold)]
+    projector = Projector(log, store, views, owner="one")
+    with pytest.raises(ConnectionResetError):
+        projector.catch_up()
+    projector.catch_up()
+    alone = opened(log, "alone")
+    alone.catch_up()
+    with store.read() as snapshot:
+        found = {
+            name: state_hash(snapshot, writer.generation, log.head())
+            for name, writer in projector.writers.items()
+        }
+    assert found == hashes(alone)
+    projector.close()
+    store.close()
+
+
 def test_a_rebuild_swaps_in_one_transaction_and_leaves_no_table_behind(log, opened, places):
     views = opened(log)
     views.catch_up()
