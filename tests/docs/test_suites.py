@@ -45,3 +45,21 @@ def test_every_folder_of_tests_belongs_to_exactly_one_suite():
     assert ignored - {"tests/docs"} == {
         folder for command in heavy for folder in command if "tests/" in folder[:6]
     }
+
+
+def test_a_suite_has_a_folder_for_temporary_files_that_is_gone_afterwards(tmp_path, monkeypatch):
+    suites = load()
+    monkeypatch.setattr(suites, "REPORTS", tmp_path)
+    told = tmp_path / "told"
+    program = f"import pathlib, tempfile; pathlib.Path({str(told)!r}).write_text(tempfile.mkdtemp())"
+    assert suites.run(suites.Suite("tells", [sys.executable, "-c", program])) == suites.Tally()
+    made = Path(told.read_text())
+    assert made.parent.name.startswith("optaic-suite-")
+    assert not made.parent.exists()
+
+
+def test_where_memory_is_scarce_temporary_files_lie_on_the_disk(monkeypatch):
+    suites = load()
+    monkeypatch.setattr(suites, "MEMORY_BYTES", 1 << 62)
+    with suites.scratch() as folder:
+        assert suites.MEMORY not in Path(folder).parents
