@@ -1,6 +1,8 @@
 """Real servers as child processes of the tests: free ports, readiness, and ends of all kinds."""
 
+import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -11,13 +13,20 @@ from typing import Any
 
 START_S = 60.0
 _POLL_S = 0.02
+_GIVEN_TO_CONNECTIONS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of the loopback interface that nobody listens on now.
+
+    It lies below those that the kernel gives to connections: before a server listens, or while it is down
+    between a kill and its next start, any client on the machine could be given one of them.
+    """
+    ports = range(10_000, int(_GIVEN_TO_CONNECTIONS.read_text("ascii").split()[0])) or (0,)
+    while True:
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", secrets.choice(ports)))
+            return probe.getsockname()[1]
 
 
 def is_listening(port: int) -> bool:
