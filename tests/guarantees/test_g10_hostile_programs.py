@@ -16,7 +16,7 @@ import pytest
 
 from tests.guarantees.hostile_runs import Ended, Fate, Surrounding, left_over, run_all
 
-pytestmark = pytest.mark.timeout(300)  # the first test of a level waits for all its runs
+pytestmark = [pytest.mark.quiet, pytest.mark.timeout(300)]  # the first test of a level waits for all its runs
 
 HELD = "run.crashed"
 LOG_BYTES_MAX = 11 << 20
