@@ -1,19 +1,35 @@
 """Real servers as child processes of the tests: free ports, readiness, and ends of all kinds."""
 
 import contextlib
+import fcntl
 import os
 import secrets
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 START_S = 60.0
 _POLL_S = 0.02
 _GIVEN_TO_CONNECTIONS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+def cache() -> Path:
+    """The folder of what tests make once a machine."""
+    own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "optaic-mlops-tests"
+    own.mkdir(parents=True, exist_ok=True)
+    return own
+
+
+@contextlib.contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """No other process of this machine makes what is made once while the block runs."""
+    with (cache() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def free_port() -> int:
