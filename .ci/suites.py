@@ -23,7 +23,7 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "var" / "reports"
 LANES = 2
-LANE_BYTES = 5 << 30
+LANE_BYTES = 4 << 30
 """What the servers and programs of a suite may come to, and its temporary files where they lie in memory."""
 STACKS = [
     f"tests/guarantees/{path.name}" for path in sorted((ROOT / "tests/guarantees").glob("test_roles_*.py"))
