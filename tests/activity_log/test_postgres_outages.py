@@ -70,6 +70,7 @@ def test_the_head_is_heard_of_again_after_a_restart(server):
         assert two.wait_beyond(1, 30.0) == 2
 
 
+@pytest.mark.quiet
 def test_an_outage_is_told_to_everyone_who_waits_at_once(server):
     with open_postgres_log(installed(server.url), TickingClock()) as log:
         append_many(log, 1)
@@ -138,6 +139,7 @@ def _wait_for_event(connection, command_id):
     wait_until(lambda: connection.execute(wanted, (command_id,)).fetchone() == (1,), "it is not committed")
 
 
+@pytest.mark.quiet
 def test_a_writer_that_stops_with_the_lock_stalls_nobody_for_long(log_database):
     with open_postgres_log(log_database, TickingClock()) as log:
         append_many(log, 1)

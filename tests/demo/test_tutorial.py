@@ -13,7 +13,10 @@ import pytest
 from infrastructure.embedded.record import read_record
 
 ROOT = Path(__file__).resolve().parents[2]
+SECONDS_MAX = 300
 COMMAND = f'optaic-mlops() {{ "{sys.executable}" -P -m infrastructure.cli.main "$@"; }}\n'
+
+pytestmark = pytest.mark.timeout(SECONDS_MAX)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             env=kept,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=SECONDS_MAX,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

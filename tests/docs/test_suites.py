@@ -2,9 +2,13 @@
 
 import importlib.util
 import sys
+from collections import Counter
+from fnmatch import fnmatch
 from pathlib import Path
 
-SOURCE = Path(__file__).resolve().parents[2] / ".ci" / "suites.py"
+ROOT = Path(__file__).resolve().parents[2]
+TESTS = ROOT / "tests"
+SOURCE = ROOT / ".ci" / "suites.py"
 REPORT = """<testsuites><testsuite>
 <testcase name="a"/><testcase name="b"/>
 <testcase name="c"><failure>no</failure><error>nor at teardown</error></testcase>
@@ -37,11 +41,45 @@ def test_a_suite_that_dies_without_a_report_counts_as_a_failure(tmp_path, monkey
     )
 
 
-def test_every_folder_of_tests_belongs_to_exactly_one_suite():
-    commands = [suite.command for suite in load().suites()]
-    unit = next(command for command in commands if "--ignore=tests/docs" in command)
-    heavy = [command for command in commands if command is not unit and "pytest" in command]
-    ignored = {argument.removeprefix("--ignore=") for argument in unit if argument.startswith("--ignore=")}
-    assert ignored - {"tests/docs"} == {
-        folder for command in heavy for folder in command if "tests/" in folder[:6]
+def test_every_file_of_tests_belongs_to_exactly_one_suite_of_the_lanes():
+    taken = Counter(path for suite in load().suites() for path in files_of(suite.command))
+    assert {path for path, count in taken.items() if count > 1} == set()
+    assert set(taken) == {path for path in TESTS.rglob("test_*.py") if path.parent.name != "docs"}
+
+
+def files_of(command: list[str]) -> set[Path]:
+    """The files of tests that a command of pytest takes; none of another command."""
+    named = [ROOT / one for one in command if one.startswith("tests")]
+    left_out = [ROOT / one.partition("=")[2] for one in command if one.startswith("--ignore=")]
+    globs = [one.partition("=")[2] for one in command if one.startswith("--ignore-glob=")]
+    found = {file for path in named for file in ([path] if path.is_file() else path.rglob("test_*.py"))}
+    return {
+        file
+        for file in found
+        if not any(folder in file.parents for folder in left_out)
+        and not any(fnmatch(str(file), one) for one in globs)
     }
+
+
+def test_what_measures_time_is_left_to_the_end():
+    suites = load()
+    assert all("not quiet" in suite.command for suite in suites.suites() if "pytest" in suite.command)
+    assert "tests/guarantees/test_g10_hostile_programs.py" in suites.quiet().command
+
+
+def test_a_suite_has_a_folder_for_temporary_files_that_is_gone_afterwards(tmp_path, monkeypatch):
+    suites = load()
+    monkeypatch.setattr(suites, "REPORTS", tmp_path)
+    told = tmp_path / "told"
+    program = f"import pathlib, tempfile; pathlib.Path({str(told)!r}).write_text(tempfile.mkdtemp())"
+    assert suites.run(suites.Suite("tells", [sys.executable, "-c", program])) == suites.Tally()
+    made = Path(told.read_text())
+    assert made.parent.name.startswith("optaic-suite-")
+    assert not made.parent.exists()
+
+
+def test_where_memory_is_scarce_temporary_files_lie_on_the_disk(monkeypatch):
+    suites = load()
+    monkeypatch.setattr(suites, "LANE_BYTES", 1 << 62)
+    with suites.scratch() as folder:
+        assert suites.MEMORY not in Path(folder).parents

@@ -36,6 +36,7 @@ def seconds_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
+@pytest.mark.quiet
 def test_a_good_package_passes_all_eight_checks_in_seconds(tmp_path: Path) -> None:
     begun = seconds_of_children()
     result = evaluated(tmp_path, {})

@@ -40,6 +40,7 @@ def one_import() -> float:
     return seconds_of_children() - begun
 
 
+@pytest.mark.quiet
 @pytest.mark.parametrize("package", PACKAGES)
 def test_the_examples_are_checked_for_six_imports(tmp_path: Path, package: str, one_import: float) -> None:
     """Four processes import everything, the rest is work: 15 s where an import takes 2.5 s."""

@@ -20,6 +20,8 @@ from tests.support.compose import Stack
 PATIENCE_S = 20.0
 """How long a client asks again before it says that it does not know."""
 _PAUSE_S = 0.05
+_REST_S = 0.05
+"""Between two steps of a person: the load stays, and the roles get a processor on which to come back."""
 _PASSING = (429, 500, 502, 503, 504)
 
 
@@ -33,7 +35,7 @@ class HttpClient:
         self._history = history
         self._random = random.Random(f"{seed}:{tenant.name}:{number}")
         self._count = 0
-        self._http = httpx.Client(base_url=stack.api, headers=tenant.headers, timeout=3)
+        self._http = httpx.Client(base_url=stack.api, headers=tenant.headers, timeout=3, verify=False)
 
     def run(self, ended: threading.Event) -> None:
         """Work until told to end."""
@@ -46,6 +48,7 @@ class HttpClient:
         )
         while not ended.is_set():
             self._random.choice(steps)()
+            ended.wait(_REST_S)
         self._http.close()
 
     def _dataset(self) -> None:

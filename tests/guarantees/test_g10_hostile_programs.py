@@ -18,7 +18,7 @@ from infrastructure.processes.sandbox import Level
 from tests.guarantees.hostile_runs import Ended, Fate, Surrounding, left_over, run_all
 from tests.support.sandboxes import STRONG
 
-pytestmark = pytest.mark.timeout(300)  # the first test of a level waits for all its runs
+pytestmark = [pytest.mark.quiet, pytest.mark.timeout(300)]  # the first test of a level waits for all its runs
 
 HELD = "run.crashed"
 LOG_BYTES_MAX = 11 << 20

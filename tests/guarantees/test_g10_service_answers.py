@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from tests.guarantees.hostile_definitions import packages
 from tests.guarantees.service_world import done
 
@@ -12,6 +14,7 @@ PATIENCE_S = 100.0
 ZIP = {"Content-Type": "application/zip"}
 
 
+@pytest.mark.quiet
 def test_the_service_answers_while_definitions_fork_fill_memory_print_and_spin(service_zygote, tmp_path):
     hostile = packages(tmp_path / "packages", GREEDY_S)
     taken: list[float] = []

@@ -3,6 +3,7 @@
 import random
 
 import httpx
+import pytest
 
 from infrastructure import failpoints
 from tests.guarantees.service_checks import Ledger, check_folder, joined
@@ -14,6 +15,7 @@ ACKNOWLEDGED_EACH = 20
 BACK_S_MAX = 5.0
 
 
+@pytest.mark.quiet
 def test_a_killed_service_is_back_within_five_seconds_with_nothing_lost(data):
     clients = [Client(writer("series")), Client(trainer(random.Random(1))), Client(changer(random.Random(2)))]
     ledger = Ledger(data)

@@ -261,7 +261,7 @@ def served(app: FastAPI) -> Iterator[httpx.Client]:
     thread.start()
     assert server.answers.wait(20)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60, verify=False) as client:
             yield client
     finally:
         close_app(app)

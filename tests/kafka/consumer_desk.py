@@ -14,19 +14,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from infrastructure.activity_log import open_postgres_log
-from infrastructure.activity_log.payload import Decoder
-from infrastructure.activity_log.reading import EventReader
 from infrastructure.activity_log.system_clock import SystemClock
 from infrastructure.kafka.clients import Kafka
-from infrastructure.kafka.consumers import AWAY, Consumed, Consumers
+from infrastructure.kafka.consumers import Consumers
 from infrastructure.kafka.partitions import partition_of
-from infrastructure.kafka.relay_progress import read_epoch
 from infrastructure.kafka.relay_role import Relay
 from infrastructure.kafka.topics import Topics
 from infrastructure.postgres.connections import engine
-from infrastructure.views import open_partitioned_views
 from projections.engine.projection import Projection
-from tests.kafka.plain_views import VIEWS, PlainViews, folded, install_plain_views
+from tests.kafka.consumer_child import made_consumers
+from tests.kafka.plain_views import VIEWS, folded, install_plain_views
 from tests.kafka.relay_desk import whole_log
 from tests.projections.support.generated import Generator
 from tests.support.processes import ServerProcess, wait_until
@@ -34,30 +31,6 @@ from tests.support.processes import ServerProcess, wait_until
 REPOSITORY = Path(__file__).parents[2]
 TENANTS = tuple(f"desk-{number}" for number in range(50))
 PARTITIONS = 6
-
-
-def made_consumers(
-    url: str,
-    bootstrap: str,
-    topic: str,
-    group: str,
-    instance: str | None = None,
-    projections: Sequence[Projection] | None = None,
-) -> tuple[Consumers, Callable[[], None]]:
-    """Consumers into the plain views, or into views of the service; and what gives their connections back."""
-    log = open_postgres_log(url, SystemClock())
-    views = PlainViews(url) if projections is None else open_partitioned_views(url, projections=projections)
-    reader = engine(url, application_name="test")
-    epoch = read_epoch(reader)
-    reader.dispose()
-    consumed = Consumed(views, log, EventReader(Decoder()), epoch)
-    consumers = Consumers(Kafka(bootstrap), consumed, AWAY, topic=topic, group=group, instance=instance)
-
-    def close() -> None:
-        views.close()
-        log.close()
-
-    return consumers, close
 
 
 class Child:

@@ -1,16 +1,49 @@
-"""An intake in a process of its own: `python -m tests.kafka.intake_child URL BOOTSTRAP PREFIX FOLDER`."""
+"""An intake in a process of its own: `python -m tests.kafka.intake_child URL BOOTSTRAP PREFIX FOLDER`.
+
+It imports what the role needs and nothing of the tests' clients: many of it are started.
+"""
 
 import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
+from application.bus import Bus
+from application.context import Services
+from application.handlers import HANDLERS
 from infrastructure.activity_log import open_postgres_log
 from infrastructure.activity_log.system_clock import SystemClock
+from infrastructure.artifacts.store import FolderArtifactStore
+from infrastructure.datasets.store import FolderDatasetStore
+from infrastructure.identities import SystemIds
 from infrastructure.kafka.clients import Kafka
 from infrastructure.kafka.intake_role import CommandIntake
 from infrastructure.kafka.topics import Topics
-from tests.kafka.intake_desk import SOURCES, bus_on
+from infrastructure.settings import CommandSource
+from tests.support.adapters import KnownPackages, LogLookups, WeekdaySessions
+
+TENANTS = tuple(f"tenant-{number}" for number in range(12))
+SOURCES = {
+    f"/optaic/{tenant}/datahub": CommandSource(tenant=tenant, principal="service:datahub")
+    for tenant in ("acme", *TENANTS)
+}
+
+
+def bus_on(log: Any, folder: Path) -> Bus:
+    """The real handlers on a log."""
+    services = Services(
+        log=log,
+        artifacts=FolderArtifactStore(folder / "artifacts"),
+        datasets=FolderDatasetStore(folder / "datasets", zone_of=lambda _: ZoneInfo("UTC"), locations={}),
+        packages=KnownPackages(),
+        sessions=WeekdaySessions(),
+        lookups=LogLookups(log),
+        clock=SystemClock(),
+        ids=SystemIds(),
+    )
+    return Bus(services, HANDLERS)
 
 
 def main(url: str, bootstrap: str, prefix: str, folder: str) -> None:

@@ -7,51 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 from kafka.consumer.fetcher import ConsumerRecord
 
-from application.bus import Bus
-from application.context import Services
-from application.handlers import HANDLERS
 from domain.dataset.events import DatasetCreated
 from domain.shared.activity import RecordedEvent
 from infrastructure.activity_log import open_postgres_log
 from infrastructure.activity_log.system_clock import SystemClock
-from infrastructure.artifacts.store import FolderArtifactStore
-from infrastructure.datasets.store import FolderDatasetStore
-from infrastructure.identities import SystemIds
 from infrastructure.kafka.clients import Kafka
 from infrastructure.kafka.intake_role import CommandIntake
 from infrastructure.kafka.topics import Topics
-from infrastructure.settings import CommandSource
 from optaic.mlops.commands import CommandPublisher
 from tests.kafka.conftest import read_whole_topic
-from tests.support.adapters import KnownPackages, LogLookups, WeekdaySessions
+from tests.kafka.intake_child import SOURCES, bus_on
 from tests.support.processes import ServerProcess, wait_until
 
 REPOSITORY = Path(__file__).parents[2]
-TENANTS = tuple(f"tenant-{number}" for number in range(12))
-SOURCES = {
-    f"/optaic/{tenant}/datahub": CommandSource(tenant=tenant, principal="service:datahub")
-    for tenant in ("acme", *TENANTS)
-}
-
-
-def bus_on(log: Any, folder: Path) -> Bus:
-    """The real handlers on a log."""
-    services = Services(
-        log=log,
-        artifacts=FolderArtifactStore(folder / "artifacts"),
-        datasets=FolderDatasetStore(folder / "datasets", zone_of=lambda _: ZoneInfo("UTC"), locations={}),
-        packages=KnownPackages(),
-        sessions=WeekdaySessions(),
-        lookups=LogLookups(log),
-        clock=SystemClock(),
-        ids=SystemIds(),
-    )
-    return Bus(services, HANDLERS)
 
 
 def dataset(name: str) -> dict[str, Any]:

@@ -68,6 +68,7 @@ def test_a_consumer_killed_anywhere_doubles_and_loses_nothing(
     desk.check()
 
 
+@pytest.mark.quiet
 def test_consumers_killed_under_load_are_back_in_five_seconds(desk: ConsumerDesk, tmp_path: Path) -> None:
     random = Random(4)
     desk.relay(page=20)

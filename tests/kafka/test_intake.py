@@ -15,7 +15,8 @@ from infrastructure.kafka.dead_letters import Record
 from infrastructure.kafka.intake import Answer
 from infrastructure.kafka.intake_client import Answers, AnswersUndelivered
 from infrastructure.kafka.intake_reading import TYPE_PREFIX
-from tests.kafka.intake_desk import TENANTS, IntakeDesk, dataset
+from tests.kafka.intake_child import TENANTS
+from tests.kafka.intake_desk import IntakeDesk, dataset
 from tests.support.processes import wait_until
 
 

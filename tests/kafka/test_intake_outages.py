@@ -4,7 +4,8 @@ import pytest
 
 from infrastructure.kafka.clients import Kafka
 from infrastructure.kafka.topics import Topics, admin_client, make_topics
-from tests.kafka.intake_desk import TENANTS, IntakeDesk
+from tests.kafka.intake_child import TENANTS
+from tests.kafka.intake_desk import IntakeDesk
 from tests.kafka.test_intake import Service, check, in_order
 from tests.support.kafka import KafkaBroker
 from tests.support.log_database import installed

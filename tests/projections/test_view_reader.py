@@ -36,6 +36,7 @@ def test_the_tenants_lie_apart():
 
 
 @pytest.mark.usefixtures("told_only")
+@pytest.mark.quiet
 def test_a_wait_ends_as_soon_as_another_process_has_folded(log, partitions):
     parts = partitions(log)
     views, reader = parts.views(), parts.reader()

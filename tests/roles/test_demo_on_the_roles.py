@@ -65,10 +65,10 @@ def test_a_command_over_http_is_visible_at_once(client: httpx.Client):
     assert client.get("/datasets/read-your-writes", params={"after": after}).status_code == 200
 
 
-def test_a_model_is_trained_by_the_worker_over_http(client: httpx.Client):
-    """The first lines of the README's walk."""
+def created(client: httpx.Client, name: str, **more: Any) -> None:
+    """An instance of the demonstration's signal."""
     asked = {
-        "name": "walk",
+        "name": name,
         "definition": "xgb-signal@1.0.0",
         "training_datasets": [
             {"dataset": "us-prices", "role": "prices"},
@@ -76,8 +76,20 @@ def test_a_model_is_trained_by_the_worker_over_http(client: httpx.Client):
         ],
         "config": {"calendar": "XNYS", "horizon": 5},
     }
-    made = client.post("/instances", json=asked)
+    made = client.post("/instances", json=asked | more)
     assert made.status_code == 201, made.text
+
+
+@pytest.fixture(scope="module")
+def each_minute(client: httpx.Client) -> str:
+    """An instance with a slot at each full minute; while that comes, others train."""
+    created(client, "each-minute", schedules=[{"kind": "inference", "cron": "* * * * *"}])
+    return "each-minute"
+
+
+def test_a_model_is_trained_by_the_worker_over_http(client: httpx.Client, each_minute: str):
+    """The first lines of the README's walk."""
+    created(client, "walk")
     run = client.post(
         "/instances/walk/runs",
         params={"wait": 100},
@@ -90,23 +102,11 @@ def test_a_model_is_trained_by_the_worker_over_http(client: httpx.Client):
 
 
 @pytest.mark.timeout(180)
-def test_the_schedule_role_settles_the_slots_of_a_cron_line(client: httpx.Client):
+def test_the_schedule_role_settles_the_slots_of_a_cron_line(client: httpx.Client, each_minute: str):
     """Without a version nothing can be predicted: the slot is skipped, with its cause."""
-    asked = {
-        "name": "each-minute",
-        "definition": "xgb-signal@1.0.0",
-        "training_datasets": [
-            {"dataset": "us-prices", "role": "prices"},
-            {"dataset": "us-index", "role": "index"},
-        ],
-        "config": {"calendar": "XNYS", "horizon": 5},
-        "schedules": [{"kind": "inference", "cron": "* * * * *"}],
-    }
-    made = client.post("/instances", json=asked)
-    assert made.status_code == 201, made.text
 
     def skipped() -> list[dict[str, Any]]:
-        query = {"resource_id": "each-minute", "action": "model_instance.slot_skipped"}
+        query = {"resource_id": each_minute, "action": "model_instance.slot_skipped"}
         return client.get("/activity", params=query).json()["items"]
 
     wait_until(lambda: bool(skipped()), "no slot was skipped", 100)
@@ -114,7 +114,7 @@ def test_the_schedule_role_settles_the_slots_of_a_cron_line(client: httpx.Client
     assert first["actor"] == "policy:schedule"
     shown = client.get(f"/activity/{first['position']}").json()
     assert shown["payload"]["cause"] == "instance.no_active_version"
-    archived = client.post("/instances/each-minute/archive", json={"reason": "seen"})
+    archived = client.post(f"/instances/{each_minute}/archive", json={"reason": "seen"})
     assert archived.status_code == 200, archived.text
 
 

@@ -265,6 +265,7 @@ def test_a_feature_that_knows_the_label_is_screened_by_its_rank_ic() -> None:
     assert report.findings[1].size == pytest.approx(-1)
 
 
+@pytest.mark.quiet
 def test_the_leaky_feature_of_the_first_scenario_is_caught_on_real_prices_in_seconds() -> None:
     from infrastructure.demo.sources import us_prices
 

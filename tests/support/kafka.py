@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.processes import ServerProcess, free_port, is_listening
+from tests.support.processes import ServerProcess, cache, free_port, is_listening, one_at_a_time
 
 GIVEN = "OPTAIC_MLOPS_TEST_KAFKA"
 VERSION = "4.1.0"
@@ -48,31 +48,26 @@ file.delete.delay.ms=100
 
 def jars() -> Path:
     """The folder of Kafka's jars, resolved once a machine. Raises RuntimeError that says what to install."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "optaic-mlops-tests" / f"kafka-{VERSION}"
+    folder = cache() / f"kafka-{VERSION}"
+    if not folder.is_dir():
+        with one_at_a_time():
+            _resolve(folder)
+    return folder
+
+
+def _resolve(folder: Path) -> None:
     if folder.is_dir():
-        return folder
+        return
     for tool, package in (("java", "openjdk-17-jre-headless"), ("mvn", "maven")):
         if shutil.which(tool) is None:
             raise RuntimeError(f"the tests start a real Kafka and need {tool}: apt-get install {package}")
     aside = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}")
-    command = [
-        "mvn",
-        "-q",
-        "-B",
-        "-f",
-        str(_POM),
-        "dependency:copy-dependencies",
-        f"-DoutputDirectory={aside}",
-    ]
+    copying = ["dependency:copy-dependencies", f"-DoutputDirectory={aside}"]
+    command = ["mvn", "-q", "-B", "-f", str(_POM), *copying]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     if found.returncode:
         raise RuntimeError(f"Maven could not resolve Kafka {VERSION}:\n{found.stdout}{found.stderr}")
-    try:
-        aside.rename(folder)
-    except OSError:  # another process was first
-        shutil.rmtree(aside, ignore_errors=True)
-    return folder
+    aside.rename(folder)
 
 
 class KafkaBroker:

