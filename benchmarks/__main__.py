@@ -1,6 +1,7 @@
 """All measurements, one after the other, each in a process of its own.
 
-Run: python -m benchmarks [name ...] [--write]. `--write` puts the tables into docs/benchmarks.md.
+Run: python -m benchmarks [name ...] [--write]. `--write` puts the tables into docs/benchmarks.md, where those
+that were not measured stay as they are.
 """
 
 import os
@@ -32,7 +33,7 @@ LIMITS = Path(__file__).with_name("limits")
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
 
-Figures of one run of `make bench` on {machine}. Ratios compare with the raw part,
+Figures of `make bench` on {machine}. Ratios compare with the raw part,
 measured in turns in the same run: they travel better than absolute figures. A benchmark is no test: nothing
 fails when one moves.
 """
@@ -62,16 +63,28 @@ def section(name: str, text: str) -> str:
     return f"\n## {MEASUREMENTS[name]}\n\n`python -m benchmarks.{name}`\n\n{body}\n{limits}"
 
 
+def standing(page: str) -> dict[str, str]:
+    """The parts that a page has, by the name of their measurement."""
+    parts = page.split("\n## ")[1:]
+    titles = {title: name for name, title in MEASUREMENTS.items()}
+    found = {titles.get(part.partition("\n")[0]): part for part in parts}
+    return {name: f"\n## {part.rstrip()}\n" for name, part in found.items() if name is not None}
+
+
 def main(arguments: list[str]) -> None:
     """Run the named measurements (default: all)."""
-    names = [one for one in arguments if not one.startswith("-")] or list(MEASUREMENTS)
-    parts: list[str] = []
-    for name in names:
+    parts = standing(PAGE.read_text(encoding="utf-8"))
+    for name in [one for one in arguments if not one.startswith("-")] or list(MEASUREMENTS):
         print(f"\n{MEASUREMENTS[name]}\n", flush=True)
-        parts.append(section(name, measured(name)))
-    if "--write" in arguments:
-        machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-        PAGE.write_text(HEAD.format(machine=machine) + "".join(parts), encoding="utf-8")
+        parts[name] = section(name, measured(name))
+        if "--write" in arguments:
+            _write(parts)
+
+
+def _write(parts: dict[str, str]) -> None:
+    machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    text = "".join(parts[name] for name in MEASUREMENTS if name in parts)
+    PAGE.write_text(HEAD.format(machine=machine) + text, encoding="utf-8")
 
 
 if __name__ == "__main__":
