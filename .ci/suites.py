@@ -29,11 +29,11 @@ STACKS = [
     f"tests/guarantees/{path.name}" for path in sorted((ROOT / "tests/guarantees").glob("test_roles_*.py"))
 ]
 HEAVY = {
-    "guarantees": ["tests/guarantees", "--ignore-glob=*/guarantees/test_roles_*.py"],
     "guarantees-of-roles": STACKS,
+    "guarantees": ["tests/guarantees", "--ignore-glob=*/guarantees/test_roles_*.py"],
+    "kafka": ["tests/kafka"],
     "demo": ["tests/demo"],
     "roles": ["tests/roles"],
-    "kafka": ["tests/kafka"],
     "cli": ["tests/cli"],
     "evaluation": ["tests/evaluation"],
     "examples": ["tests/examples"],
@@ -43,7 +43,10 @@ HEAVY = {
     "execution": ["tests/execution"],
     "s3": ["tests/s3"],
 }
-"""Suites that start processes or servers, beside that of all other folders; the longest first."""
+"""Suites that start processes or servers, beside that of all other folders.
+
+The long ones come first, so that the lanes end together, and between two that disturb a Kafka comes another.
+"""
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 TOOLS = {
     "git": "apt-get install git (the documents' tests look at the committed files)",
