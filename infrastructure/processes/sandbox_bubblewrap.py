@@ -39,11 +39,12 @@ def bubblewrap_arguments(
 
 
 def _own_folders() -> list[str]:
-    """`/tmp`, which is shared memory too, devices that keep nothing, and `/proc` without the first process:
-    that is bubblewrap's, whose memory the program might write.
+    """`/tmp` and shared memory, devices that keep nothing, and `/proc` without the first process: that is
+    bubblewrap's, whose memory the program might write.
     """
-    arguments = ["--perms", "1777", "--size", str(TMPFS_BYTES), "--tmpfs", "/tmp"]  # noqa: S108  # a name inside
-    arguments += ["--size", _EMPTY_BYTES, "--tmpfs", "/dev", "--symlink", "/tmp", "/dev/shm"]  # noqa: S108
+    arguments = ["--size", _EMPTY_BYTES, "--tmpfs", "/dev"]
+    for folder in ("/tmp", "/dev/shm"):  # noqa: S108  # names inside
+        arguments += ["--perms", "1777", "--size", str(TMPFS_BYTES // 2), "--tmpfs", folder]
     for name in DEVICES:
         arguments += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
     for number, name in enumerate(("stdin", "stdout", "stderr")):

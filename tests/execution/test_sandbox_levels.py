@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,14 @@ print("done")
 
 
 @pytest.mark.parametrize("level", STRONG)
+def test_the_folder_of_a_program_may_lie_in_shared_memory(level: Level) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:  # where the folder may lie
+        assert (
+            printed(Path(folder).resolve(), "open('x', 'w').close(); print('written')", level) == "written\n"
+        )
+
+
+@pytest.mark.parametrize("level", STRONG)
 def test_no_folder_that_lies_in_memory_is_without_a_bound(tmp_path: Path, level: Level) -> None:
     hidden = Path(sys.prefix, "share")
     assert (
@@ -278,7 +287,12 @@ def test_bubblewrap_gets_nothing_but_the_view(tmp_path: Path) -> None:
     assert found[: len(alone)] == alone
     assert found[-len(shown) :] == shown
     own = found[len(alone) : -len(shown)]
-    assert [own[at - 1] for at, one in enumerate(own) if one == "--tmpfs"] == ["268435456", "65536", "65536"]
+    assert [own[at - 1] for at, one in enumerate(own) if one == "--tmpfs"] == [
+        "65536",
+        "134217728",
+        "134217728",
+        "65536",
+    ]
 
 
 def test_the_view_hides_the_data_folder_only_where_something_shown_holds_it(tmp_path: Path) -> None:
