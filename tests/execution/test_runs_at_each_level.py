@@ -66,7 +66,7 @@ def test_what_ends_badly_is_named_alike(desk: Desk, level: Level) -> None:
         desk.submit(
             number,
             desk.package(f"bad-{number}", with_fit(lines)),
-            time_s=8 if name == "time" else 100,
+            time_s=15 if name == "time" else 100,
             memory_mib=1024,
         ): name
         for number, (name, (lines, _, _)) in enumerate(ENDS.items(), 1)
