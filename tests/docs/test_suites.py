@@ -7,6 +7,8 @@ from collections import Counter
 from fnmatch import fnmatch
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
 SOURCE = ROOT / ".ci" / "suites.py"
@@ -79,8 +81,14 @@ def test_a_suite_has_a_folder_for_temporary_files_that_is_gone_afterwards(tmp_pa
     assert not made.parent.exists()
 
 
-def test_where_memory_is_scarce_temporary_files_lie_on_the_disk(monkeypatch):
+@pytest.mark.parametrize(("lane_bytes", "on_disk"), [(1 << 62, False), (0, True)])
+def test_where_memory_is_scarce_or_hidden_temporary_files_lie_on_the_disk(monkeypatch, lane_bytes, on_disk):
     suites = load()
-    monkeypatch.setattr(suites, "LANE_BYTES", 1 << 62)
-    with suites.scratch() as folder:
+    monkeypatch.setattr(suites, "LANE_BYTES", lane_bytes)
+    with suites.scratch(on_disk=on_disk) as folder:
         assert Path(folder).parent == Path(tempfile.gettempdir())
+
+
+def test_suites_that_keep_their_files_on_the_disk_are_named_as_they_are():
+    suites = load()
+    assert {suite.name for suite in [*suites.suites(), suites.quiet()]} >= suites.ON_DISK
