@@ -129,8 +129,8 @@ def run(suite: Suite) -> Tally:
 
 
 def lanes() -> int:
-    """How many suites run at once: one where memory is scarce."""
-    return LANES if psutil.virtual_memory().available >= LANES * LANE_BYTES else 1
+    """How many suites run at once: as many as there is memory for."""
+    return max(1, min(LANES, psutil.virtual_memory().available // LANE_BYTES))
 
 
 @contextmanager
