@@ -22,6 +22,10 @@ from tests.support.processes import is_frozen, wait_until
 
 ROOT = Path(__file__).parents[2]
 SEED, EVENTS_MADE, COUNT, PAGE = 17, 400, 4, 20
+IN_HAND = """
+SELECT query FROM pg_stat_activity
+WHERE datname = current_database() AND state = 'active' AND wait_event = 'ClientRead'
+"""
 TAKEN_S = 20.0
 """Until a frozen consumer is replaced: seven seconds, and more on a busy machine."""
 
@@ -113,20 +117,19 @@ def test_a_consumer_frozen_while_it_sends_rows_is_replaced_and_writes_nothing_wh
     parts, expected, page, count, sent
 ):
     """For the server it is not idle: whoever takes the partition ends its session."""
-    zombie = process(parts, page=page, OPTAIC_MLOPS_FAILPOINTS=f"projection.within_rows=freeze@{count}")
-    try:
-        wait_until(lambda: is_frozen(zombie.pid), "the consumer does not come to the failpoint")
-        in_hand = "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND {} AND {}"
-        in_hand = in_hand.format("state = 'active'", "wait_event = 'ClientRead'")
-        wait_until(lambda: parts.rows(in_hand), "the server waits for nothing")
-        assert parts.rows(in_hand)[0][0].startswith(sent)
-        began = time.monotonic()
-        parts.assign(parts.views())
-        assert time.monotonic() - began < TAKEN_S
-        check(parts, expected)
-    finally:
-        zombie.send_signal(signal.SIGCONT)
-    told, _ = zombie.communicate(timeout=60)
+    failpoint = f"projection.within_rows=freeze@{count}"
+    with process(parts, page=page, OPTAIC_MLOPS_FAILPOINTS=failpoint) as zombie:
+        try:
+            wait_until(lambda: is_frozen(zombie.pid), "the consumer does not come to the failpoint")
+            wait_until(lambda: parts.rows(IN_HAND), "the server waits for nothing")
+            assert parts.rows(IN_HAND)[0][0].startswith(sent)
+            began = time.monotonic()
+            parts.assign(parts.views())
+            assert time.monotonic() - began < TAKEN_S
+            check(parts, expected)
+        finally:
+            zombie.send_signal(signal.SIGCONT)
+        told, _ = zombie.communicate(timeout=60)
     assert zombie.returncode == 0
     assert "OperationalError" in told or "AdminShutdown" in told
     check(parts, expected)
