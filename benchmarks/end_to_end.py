@@ -3,8 +3,8 @@
 `python -m benchmarks.end_to_end [seconds]` (default 20) starts every role of `docker-compose.yml` and sends
 commands of several tenants in an open loop, 100 and 200 a second: each is timed from when it was due. Its row
 is visible when all five views have its position, by their own rows, which are committed with what they hold
-and are looked at every 5 ms. Printed with its parts: the answer over HTTP, the relay (from the answer until its
-progress row has the event), and the rest, which is the projection. Of every tenth command the row is also
+and are looked at every 5 ms. Printed with its parts: the answer over HTTP, the relay (from the answer until
+its progress row has the event), and the rest, which is the projection. Of every tenth command the row is also
 read over HTTP with `?after=`, as a caller would, and a plain read of what is there is timed beside it.
 """
 

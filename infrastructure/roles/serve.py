@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -17,10 +18,15 @@ from infrastructure.roles.wiring import Core, open_core, scratch, service_of, sh
 from infrastructure.settings import Settings
 
 RUN_TOKENS = "run-tokens"
+TURN_S = 0.001
+"""How long a thread may keep the interpreter from the event loop: 5 ms, Python's own, are felt by every request
+that waits behind it.
+"""
 
 
 def serve(settings: Settings, ready: Ready) -> int:
     """Serve until told to end. Raises ServicePortTaken, and what opening log, views and stores may raise."""
+    sys.setswitchinterval(TURN_S)
     with ExitStack() as opened, listening(settings.host, settings.port) as bound:
         core = open_core(settings, opened, role="serve")
         app = _app(core, bound.getsockname()[1])
