@@ -19,7 +19,7 @@ from infrastructure.settings import Settings
 
 RUN_TOKENS = "run-tokens"
 TURN_S = 0.001
-"""How long a thread may keep the interpreter from the event loop: 5 ms, Python's own, are felt by every request
+"""How long a thread may keep the interpreter from the event loop: Python's own 5 ms are felt by every request
 that waits behind it.
 """
 
