@@ -172,30 +172,26 @@ def _as_published(headers: Any, key: bytes | None, value: bytes | None) -> Activ
             and link_hash == _link(of_record, previous, epoch)
             and _OURS.isdisjoint(names[end:])
         )
-        row = (
-            position,
-            event_id.decode(),
-            tenant_text,
-            stream_id.decode(),
-            version,
-            kind.decode(),
-            name.decode(),
-            topic_text,
-            actor.decode(),
-            method.decode(),
-            None if on_behalf_of is None else on_behalf_of.decode(),
-            None if reason is None else reason.decode(),
-            command_id.decode(),
-            number,
-            of_body,
-            correlation_id.decode(),
-            None if causation_id is None else causation_id.decode(),
-            recorded_at_us,
-            payload,
-        )
-        return ActivityMessage(row, previous, epoch.decode()) if is_same else None
+        if not is_same:
+            return None
+        return ActivityMessage(_decoded(encoded, tenant_text, topic_text), previous, epoch.decode())
     except (ValueError, TypeError, AttributeError, OverflowError, OSError, struct.error):
         return None
+
+
+def _decoded(encoded: tuple[Any, ...], tenant: str, topic: str) -> Row:
+    """The row whose texts are bytes in `encoded`."""
+    (position, event_id, _, stream_id, stream_version, kind, name, _, actor, method) = encoded[:10]
+    (on_behalf_of, reason, command_id, ordinal, body_hash, correlation_id, causation_id) = encoded[10:17]
+    return (
+        *(position, event_id.decode(), tenant, stream_id.decode(), stream_version),
+        *(kind.decode(), name.decode(), topic, actor.decode(), method.decode()),
+        None if on_behalf_of is None else on_behalf_of.decode(),
+        None if reason is None else reason.decode(),
+        *(command_id.decode(), ordinal, body_hash, correlation_id.decode()),
+        None if causation_id is None else causation_id.decode(),
+        *encoded[17:],
+    )
 
 
 def _looked_at_closely(headers: RawHeaders | None, key: bytes | None, value: bytes | None) -> ActivityMessage:
