@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -139,53 +140,51 @@ def _wait_for_event(connection, command_id):
     wait_until(lambda: connection.execute(wanted, (command_id,)).fetchone() == (1,), "it is not committed")
 
 
+@contextmanager
+def writer_about_to_stop(url, says, failpoint=""):
+    """A process of `stopped_writer` that has said so much; killed in the end."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.activity_log.stopped_writer", url],
+        cwd=ROOT,
+        env={**os.environ, failpoints.VARIABLE: failpoint},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == f"{says}\n"
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def seconds_of_the_next_append(log):
+    """How long it takes; it must be the next event."""
+    head, began = log.head(), time.monotonic()
+    assert log.append(envelope(), [write("next")]).position == head + 1
+    return time.monotonic() - began
+
+
 @pytest.mark.quiet
 def test_a_writer_that_stops_with_the_lock_stalls_nobody_for_long(log_database):
     with open_postgres_log(log_database, TickingClock()) as log:
         append_many(log, 1)
-        child = subprocess.Popen(
-            [sys.executable, "-m", "tests.activity_log.stopped_writer", log_database],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            assert child.stdout is not None
-            assert child.stdout.readline() == "holds the head\n"
-            began = time.monotonic()
-            assert log.append(envelope(), [write("next")]).position == 2
-            assert time.monotonic() - began < STALL_S_MAX
-        finally:
-            child.kill()
-            child.communicate()
+        with writer_about_to_stop(log_database, "holds the head"):
+            assert seconds_of_the_next_append(log) < STALL_S_MAX
 
 
+@pytest.mark.quiet
 def test_a_writer_frozen_between_the_messages_of_a_pipeline_stalls_nobody_for_long(log_database):
     with open_postgres_log(log_database, TickingClock()) as log:
         append_many(log, 1)
-        child = subprocess.Popen(
-            [sys.executable, "-m", "tests.activity_log.stopped_writer", log_database],
-            cwd=ROOT,
-            env={**os.environ, failpoints.VARIABLE: "log.with_lock=freeze"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            assert child.stdout is not None
-            assert child.stdout.readline() == "appended\n"
+        with writer_about_to_stop(log_database, "appended", "log.with_lock=freeze") as child:
             log.append(envelope(), [write("between")])
-            assert child.stdin is not None
             print(file=child.stdin, flush=True)
             wait_until(lambda: is_frozen(child.pid), "the writer does not come to the failpoint")
-            head = log.head()
-            began = time.monotonic()
-            assert log.append(envelope(), [write("next")]).position == head + 1
-            assert time.monotonic() - began < SILENT_STALL_S_MAX
+            assert seconds_of_the_next_append(log) < SILENT_STALL_S_MAX
             assert log.verify().ok
-        finally:
-            child.kill()
-            child.communicate()
 
 
 def test_who_only_works_long_keeps_its_session(database, log_database):
